@@ -1,0 +1,1 @@
+"""Training of the shipped networks; see README.md in this folder."""

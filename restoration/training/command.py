@@ -1,0 +1,78 @@
+"""`restore-archive train`: needs torch, numpy, opencv, safetensors and rich, nothing else.
+
+On a machine with a GPU and without the rest of the package's dependencies, run
+`python -m restoration.training` from a checkout instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+
+from restoration.training.data import load_photos
+from restoration.training.tasks import TASKS
+from restoration.training.trainer import Progress, TrainingOptions, train
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments on `parser`."""
+    parser.add_argument("task", choices=sorted(TASKS))
+    parser.add_argument(
+        "--data", type=Path, action="append", required=True, metavar="DIR",
+        help="folder of clean colour photographs, searched recursively; may be repeated",
+    )
+    parser.add_argument("--minutes", type=float, required=True, help="wall-clock budget")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE",
+                        help="weights file to write (.safetensors)")
+    parser.add_argument("--init", type=Path, metavar="FILE", help="weights to start from")
+    parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--limit", type=int, help="at most this many photographs")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train as the arguments say; returns the exit code.
+
+    Raises:
+        ValueError: arguments or data that make no sense.
+    """
+    console = Console()
+    task = TASKS[arguments.task]
+    if arguments.minutes <= 0:
+        raise ValueError(f"--minutes must be positive, not {arguments.minutes:g}")
+    for folder in arguments.data:
+        if not folder.is_dir():
+            raise ValueError(f"--data {folder}: no such folder")
+    if not arguments.output.parent.is_dir():
+        raise ValueError(f"--output: folder {arguments.output.parent} does not exist")
+    minimum = task.patch + 2 * getattr(task, "margin", 0)
+    photos = load_photos(arguments.data, minimum_side=minimum, limit=arguments.limit)
+    console.print(
+        f"{task.name}: {len(photos.train)} photographs ({photos.megapixels:.0f} megapixels), "
+        f"{len(photos.validation)} held out; {arguments.minutes:g} minutes on {arguments.device}"
+    )
+    initial = load_file(arguments.init) if arguments.init else None
+    options = TrainingOptions(
+        minutes=arguments.minutes, learning_rate=arguments.learning_rate, seed=arguments.seed
+    )
+    torch.set_flush_denormal(True)
+
+    def show(progress: Progress) -> None:
+        console.print(
+            f"{progress.seconds / 60:6.1f} min  step {progress.steps:6d}  "
+            f"loss {progress.loss:.5f}  validation {progress.psnr_db:.3f} dB  "
+            f"{progress.patches_per_second:.0f} patches/s",
+            highlight=False,
+        )
+
+    train(
+        task, photos, arguments.output, options,
+        device=arguments.device, initial=initial, report=show,
+    )
+    console.print(f"wrote {arguments.output}")
+    return 0

@@ -1,0 +1,282 @@
+"""The training loop: a wall-clock budget, EMA weights, a log, a checkpoint to resume from."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from restoration.networks import UNet, UNetConfig
+from restoration.training.data import PhotoSet
+from restoration.training.tasks import TrainingTask
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How long and how fast to train.
+
+    Attributes:
+        minutes: wall-clock budget; the learning rate falls to zero over it (cosine).
+        learning_rate: peak of the schedule.
+        warmup_steps: steps of linear warm-up.
+        ema_decay: decay per step of the averaged weights that are written.
+        weight_decay: AdamW's.
+        clip_norm: gradients are scaled down to this norm.
+        report_every_s: seconds between log lines and validations.
+        checkpoint_every_s: seconds between checkpoints.
+        seed: of weights and degradations.
+    """
+
+    minutes: float
+    learning_rate: float = 2e-3
+    warmup_steps: int = 200
+    ema_decay: float = 0.999
+    weight_decay: float = 1e-4
+    clip_norm: float = 1.0
+    report_every_s: float = 60.0
+    checkpoint_every_s: float = 120.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training run stands: one line of the log.
+
+    Attributes:
+        steps: optimiser steps so far.
+        seconds: of the budget spent so far.
+        loss: mean over the steps since the last line.
+        psnr_db: validation score of the averaged weights.
+        learning_rate: now.
+        patches_per_second: since the last line.
+    """
+
+    steps: int
+    seconds: float
+    loss: float
+    psnr_db: float
+    learning_rate: float
+    patches_per_second: float
+
+
+@dataclass
+class _State:
+    """What a checkpoint holds."""
+
+    network: UNet
+    average: dict[str, Tensor]
+    optimizer: torch.optim.AdamW
+    steps: int = 0
+    seconds: float = 0.0
+
+
+def train(
+    task: TrainingTask,
+    photos: PhotoSet,
+    output: Path,
+    options: TrainingOptions,
+    *,
+    device: str = "cpu",
+    initial: dict[str, Tensor] | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Progress:
+    """Train a network and write its averaged weights to `output` (fp16 safetensors).
+
+    `output` with the suffix `.checkpoint` keeps the state of an unfinished run: the same call
+    goes on from there. `output` with the suffix `.jsonl` is the log. A finished run removes its
+    checkpoint.
+
+    Args:
+        task: what to train.
+        photos: clean photographs.
+        output: the weights file to write.
+        options: budget and schedule.
+        device: a torch device name.
+        initial: weights to start from instead of random ones.
+        report: called with each line of the log.
+    """
+    target = torch.device(device)
+    state = _new_state(task.config, options, target, initial)
+    checkpoint = output.with_suffix(".checkpoint")
+    if checkpoint.exists():
+        _load_checkpoint(state, checkpoint)
+    log = output.with_suffix(".jsonl")
+    batches = _prefetched(task, photos, seed=options.seed + state.steps)
+    progress = _run(task, photos, state, options, batches, checkpoint, _reporter(log, report))
+    save_weights(state.average, task.config, output, task=task.name)
+    checkpoint.unlink(missing_ok=True)
+    return progress
+
+
+def save_weights(
+    weights: dict[str, Tensor], config: UNetConfig, path: Path, *, task: str
+) -> None:
+    """Write fp16 safetensors whose header names the task and the network's shape."""
+    half = {name: tensor.detach().half().cpu().contiguous() for name, tensor in weights.items()}
+    temporary = path.with_name(path.name + ".part")
+    save_file(half, temporary, metadata={"task": task, "unet": config.to_json()})
+    os.replace(temporary, path)
+
+
+def _run(
+    task: TrainingTask,
+    photos: PhotoSet,
+    state: _State,
+    options: TrainingOptions,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    checkpoint: Path,
+    report: Callable[[Progress], None],
+) -> Progress:
+    budget = options.minutes * 60
+    device = next(state.network.parameters()).device
+    started = time.monotonic() - state.seconds
+    reported, saved = state.seconds, state.seconds
+    losses: list[float] = []
+    progress = Progress(state.steps, state.seconds, math.nan, math.nan, 0.0, 0.0)
+    while state.seconds < budget:
+        rate = _learning_rate(options, state.steps, state.seconds / budget)
+        inputs, targets = next(batches)
+        losses.append(_step(task, state, options, rate, inputs.to(device), targets.to(device)))
+        state.seconds = time.monotonic() - started
+        if state.seconds - reported >= options.report_every_s or state.seconds >= budget:
+            score = task.validate(_averaged(state), photos, device)
+            speed = len(losses) * task.batch / max(state.seconds - reported, 1e-9)
+            progress = Progress(
+                state.steps, state.seconds, float(np.mean(losses)), score, rate, speed
+            )
+            report(progress)
+            losses.clear()
+            reported = state.seconds
+        if state.seconds - saved >= options.checkpoint_every_s:
+            _save_checkpoint(state, checkpoint)
+            saved = state.seconds
+    return progress
+
+
+def _step(
+    task: TrainingTask,
+    state: _State,
+    options: TrainingOptions,
+    rate: float,
+    inputs: Tensor,
+    targets: Tensor,
+) -> float:
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    on_gpu = inputs.device.type == "cuda"
+    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=on_gpu):
+        output = state.network(inputs)
+    loss = task.loss(output.float(), targets)
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    clip_grad_norm_(state.network.parameters(), options.clip_norm)
+    state.optimizer.step()
+    state.steps += 1
+    # A short memory at first: the average must not drag the random start along.
+    decay = min(options.ema_decay, (1 + state.steps) / (10 + state.steps))
+    with torch.no_grad():
+        for name, parameter in state.network.named_parameters():
+            state.average[name].lerp_(parameter, 1 - decay)
+    return float(loss.detach())
+
+
+def _learning_rate(options: TrainingOptions, step: int, fraction: float) -> float:
+    warmup = min(1.0, (step + 1) / options.warmup_steps)
+    return options.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * min(1.0, fraction)))
+
+
+def _new_state(
+    config: UNetConfig,
+    options: TrainingOptions,
+    device: torch.device,
+    initial: dict[str, Tensor] | None,
+) -> _State:
+    torch.manual_seed(options.seed)
+    network = UNet(config)
+    if initial is not None:
+        network.load_state_dict({name: tensor.float() for name, tensor in initial.items()})
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+    )
+    average = {name: p.detach().clone() for name, p in network.named_parameters()}
+    return _State(network, average, optimizer)
+
+
+def _averaged(state: _State) -> UNet:
+    network = UNet(state.network.config).to(next(iter(state.average.values())).device)
+    network.load_state_dict(state.average)
+    return network.eval()
+
+
+def _prefetched(
+    task: TrainingTask, photos: PhotoSet, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Draw batches in a thread, one ahead of the optimiser."""
+    waiting: queue.Queue[tuple[Tensor, Tensor]] = queue.Queue(maxsize=2)
+
+    def fill() -> None:
+        rng = np.random.default_rng(seed)
+        while True:
+            waiting.put(task.draw_batch(photos, rng))
+
+    threading.Thread(target=fill, daemon=True, name=f"{task.name}-batches").start()
+    while True:
+        yield waiting.get()
+
+
+def _reporter(log: Path, report: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    def write(progress: Progress) -> None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(progress)) + "\n")
+        report(progress)
+
+    return write
+
+
+def _save_checkpoint(state: _State, path: Path) -> None:
+    """Write weights, averages and optimiser moments as safetensors: no pickle is ever read."""
+    tensors = {f"network.{name}": p.detach() for name, p in state.network.named_parameters()}
+    tensors |= {f"average.{name}": tensor for name, tensor in state.average.items()}
+    for name, parameter in state.network.named_parameters():
+        for key, value in state.optimizer.state[parameter].items():
+            tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
+    contiguous = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+    temporary = path.with_name(path.name + ".part")
+    save_file(
+        contiguous, temporary, metadata={"steps": str(state.steps), "seconds": str(state.seconds)}
+    )
+    os.replace(temporary, path)
+
+
+def _load_checkpoint(state: _State, path: Path) -> None:
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    with torch.no_grad():
+        for name, parameter in state.network.named_parameters():
+            parameter.copy_(tensors[f"network.{name}"])
+            state.average[name].copy_(tensors[f"average.{name}"])
+            state.optimizer.state[parameter] = {
+                key: tensors[f"optimizer.{key}.{name}"].to(
+                    "cpu" if key == "step" else parameter.device
+                )
+                for key in ("step", "exp_avg", "exp_avg_sq")
+            }
+    state.steps, state.seconds = int(metadata["steps"]), float(metadata["seconds"])
+
+
