@@ -166,8 +166,8 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
 
 
 def parameter_count(network: nn.Module) -> int:
-    """Number of trainable parameters."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+    """Number of trained numbers."""
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def gmac_per_megapixel(network: UNet, side: int = 512) -> float:

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="weights file to write (.safetensors)")
     parser.add_argument("--init", type=Path, metavar="FILE", help="weights to start from")
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--learning-rate", type=float, default=1.2e-3)
     parser.add_argument("--limit", type=int, help="at most this many photographs")
     parser.add_argument("--seed", type=int, default=0)
 

@@ -34,18 +34,20 @@ class TrainingOptions:
         warmup_steps: steps of linear warm-up.
         ema_decay: decay per step of the averaged weights that are written.
         weight_decay: AdamW's.
-        clip_norm: gradients are scaled down to this norm.
+        clip_factor: a step whose gradient norm exceeds the running mean by this factor is
+            scaled down to it, and left out beyond ten times that: one bad batch at a high rate
+            otherwise throws a network without normalisation off for minutes.
         report_every_s: seconds between log lines and validations.
         checkpoint_every_s: seconds between checkpoints.
         seed: of weights and degradations.
     """
 
     minutes: float
-    learning_rate: float = 2e-3
-    warmup_steps: int = 200
+    learning_rate: float = 1.2e-3
+    warmup_steps: int = 300
     ema_decay: float = 0.999
     weight_decay: float = 1e-4
-    clip_norm: float = 1.0
+    clip_factor: float = 2.0
     report_every_s: float = 60.0
     checkpoint_every_s: float = 120.0
     seed: int = 0
@@ -81,6 +83,8 @@ class _State:
     optimizer: torch.optim.AdamW
     steps: int = 0
     seconds: float = 0.0
+    gradient_norm: float = 0.0
+    """Running mean of the gradient's norm."""
 
 
 def train(
@@ -183,8 +187,8 @@ def _step(
     loss = task.loss(output.float(), targets)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    clip_grad_norm_(state.network.parameters(), options.clip_norm)
-    state.optimizer.step()
+    if _tame_gradient(state, options):
+        state.optimizer.step()
     state.steps += 1
     # A short memory at first: the average must not drag the random start along.
     decay = min(options.ema_decay, (1 + state.steps) / (10 + state.steps))
@@ -192,6 +196,18 @@ def _step(
         for name, parameter in state.network.named_parameters():
             state.average[name].lerp_(parameter, 1 - decay)
     return float(loss.detach())
+
+
+def _tame_gradient(state: _State, options: TrainingOptions) -> bool:
+    """Clip the gradient relative to its usual size; False where the step is better left out."""
+    warming_up = state.steps < options.warmup_steps
+    bound = 1.0 if warming_up else options.clip_factor * state.gradient_norm
+    norm = float(clip_grad_norm_(state.network.parameters(), bound))
+    if not math.isfinite(norm):
+        return False
+    usual = state.gradient_norm or norm
+    state.gradient_norm = 0.98 * usual + 0.02 * min(norm, 4 * usual)
+    return warming_up or norm <= 10 * bound
 
 
 def _learning_rate(options: TrainingOptions, step: int, fraction: float) -> float:
@@ -211,7 +227,10 @@ def _new_state(
         network.load_state_dict({name: tensor.float() for name, tensor in initial.items()})
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        network.parameters(),
+        lr=options.learning_rate,
+        betas=(0.9, 0.99),  # a short second moment forgets a bad batch in a hundred steps
+        weight_decay=options.weight_decay,
     )
     average = {name: p.detach().clone() for name, p in network.named_parameters()}
     return _State(network, average, optimizer)
@@ -257,9 +276,12 @@ def _save_checkpoint(state: _State, path: Path) -> None:
             tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
     contiguous = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
     temporary = path.with_name(path.name + ".part")
-    save_file(
-        contiguous, temporary, metadata={"steps": str(state.steps), "seconds": str(state.seconds)}
-    )
+    metadata = {
+        "steps": str(state.steps),
+        "seconds": str(state.seconds),
+        "gradient_norm": str(state.gradient_norm),
+    }
+    save_file(contiguous, temporary, metadata=metadata)
     os.replace(temporary, path)
 
 
@@ -278,5 +300,6 @@ def _load_checkpoint(state: _State, path: Path) -> None:
                 for key in ("step", "exp_avg", "exp_avg_sq")
             }
     state.steps, state.seconds = int(metadata["steps"]), float(metadata["seconds"])
+    state.gradient_norm = float(metadata["gradient_norm"])
 
 

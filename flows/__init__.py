@@ -1,0 +1,1 @@
+"""Prefect flows and the command line: the package that joins `restoration` and `storage`."""

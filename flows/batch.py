@@ -1,0 +1,131 @@
+"""One batch of photographs: from its work-list to its manifest part. No Prefect here."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from flows.photo import Workshop, process
+from flows.progress import current_reporter, describe_row
+from flows.stopping import stop_requested
+from restoration.models import resolve_device
+from restoration.recipe import Options
+from restoration.restore import Restorer
+from storage import open_destination, open_source
+from storage.manifest import ManifestRow, Status, WorkItem, encode_rows, part_path, read_worklist
+
+GROUP_MEGAPIXELS = 6.0
+"""Photos that go through the networks together; a larger photo goes alone."""
+GROUP_PHOTOS = 16
+MAX_NAMED_FAILURES = 50
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BatchOrder:
+    """Everything a worker needs to know, by reference: no pixels, no lists of photos.
+
+    Attributes:
+        source: location of the archive.
+        destination: location of the restored archive.
+        worklist: path of the batch's work-list in the destination.
+        run_id: of the run.
+        number: of the batch in the run.
+        options: what is done.
+        device: auto, cpu or cuda.
+    """
+
+    source: str
+    destination: str
+    worklist: str
+    run_id: str
+    number: int
+    options: Options
+    device: str
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    """What became of a batch.
+
+    Attributes:
+        restored: photos with at least one step taken.
+        nothing_to_do: photos passed through.
+        skipped: photos left alone with a reason.
+        failed: photos that could not be done.
+        megapixels: of all of them together.
+        failures: the first failures, 'path: message'.
+        stopped: whether the batch ended early because it was asked to.
+    """
+
+    restored: int = 0
+    nothing_to_do: int = 0
+    skipped: int = 0
+    failed: int = 0
+    megapixels: float = 0.0
+    failures: tuple[str, ...] = ()
+    stopped: bool = False
+
+
+def run_batch(order: BatchOrder) -> BatchSummary:
+    """Restore the photos of one work-list and publish their rows as one manifest part.
+
+    The part is written after its images: it is the record that the batch is done. When asked to
+    stop, the part holds what was finished, and the next run goes on with the rest.
+    """
+    source = open_source(order.source)
+    destination = open_destination(order.destination, source)
+    workshop = Workshop(
+        source=source,
+        destination=destination,
+        restorer=Restorer(resolve_device(order.device)),
+        options=order.options,
+        run_id=order.run_id,
+    )
+    rows: list[ManifestRow] = []
+    stopped = False
+    for group in groups(read_worklist(destination, order.worklist)):
+        if stop_requested():
+            stopped = True
+            break
+        for row in process(group, workshop):
+            rows.append(row)
+            current_reporter().done(row)
+            log.debug("%s", describe_row(row))
+    if rows:
+        destination.put(part_path(order.run_id, order.number), encode_rows(rows))
+    destination.delete(order.worklist)
+    return summarise(rows, stopped=stopped)
+
+
+def groups(items: Sequence[WorkItem]) -> Iterator[list[WorkItem]]:
+    """Cut a work-list into runs of photos that fit in memory together, keeping its order."""
+    group: list[WorkItem] = []
+    megapixels = 0.0
+    for item in items:
+        is_full = megapixels + item.megapixels > GROUP_MEGAPIXELS
+        if group and (is_full or len(group) == GROUP_PHOTOS):
+            yield group
+            group, megapixels = [], 0.0
+        group.append(item)
+        megapixels += item.megapixels
+    if group:
+        yield group
+
+
+def summarise(rows: Sequence[ManifestRow], *, stopped: bool = False) -> BatchSummary:
+    """Count what became of the photos."""
+    counts = Counter(row.status for row in rows)
+    failures = [describe_row(row) for row in rows if row.status == Status.FAILED]
+    return BatchSummary(
+        restored=counts[Status.RESTORED],
+        nothing_to_do=counts[Status.NOTHING_TO_DO],
+        skipped=counts[Status.SKIPPED],
+        failed=counts[Status.FAILED],
+        megapixels=sum((row.width or 0) * (row.height or 0) for row in rows) / 1e6,
+        failures=tuple(failures[:MAX_NAMED_FAILURES]),
+        stopped=stopped,
+    )

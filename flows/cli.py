@@ -1,0 +1,100 @@
+"""The command `restore-archive`.
+
+Exit codes: 0 all well, 1 some photos failed (or an error stopped the work), 2 bad arguments,
+130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from flows.version import software_version
+
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+
+COMMANDS: Final = {
+    "run": ("flows.commands.run", "crawl, assess and restore a folder of photographs"),
+    "assess": ("flows.commands.assess", "measure photographs: noise, blur, monochrome, plan"),
+    "restore": ("flows.commands.restore", "restore one photograph"),
+    "models": ("flows.commands.models", "list the shipped models"),
+    "evaluate": ("restoration.evaluation.command", "measure the models on clean photographs"),
+    "train": ("restoration.training.command", "train a model on clean photographs"),
+}
+
+
+class UsageError(Exception):
+    """Arguments that make no sense; the message is one line."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage dump."""
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    # Pillow, torch and others warn about files and machines that we report on in our own words.
+    warnings.simplefilter("ignore")
+    try:
+        arguments = _parse(words)
+        module = importlib.import_module(COMMANDS[arguments.command][0])
+        return int(module.run(arguments))
+    except UsageError as error:
+        return _complain(error, EXIT_USAGE)
+    except KeyboardInterrupt:
+        return _complain("interrupted; run the same command again to go on", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _expected(error)
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser(
+        prog="restore-archive",
+        description="Restore archives of old photographs; the originals are never changed.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"restore-archive {software_version()}"
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    for name, (module, summary) in COMMANDS.items():
+        child = subparsers.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        if name == chosen:
+            # Only the command that runs is imported: torch and Prefect take seconds.
+            importlib.import_module(module).add_arguments(child)
+    return parser.parse_args(words)
+
+
+def _expected(error: Exception) -> int:
+    """Turn the packages' own errors into one line; anything else is a bug and keeps its trace."""
+    from restoration.errors import RestorationError
+    from storage import BadLocation, DestinationBusy, StorageError
+
+    if isinstance(error, ValueError | BadLocation | DestinationBusy):
+        return _complain(error, EXIT_USAGE)
+    if isinstance(error, RestorationError | StorageError | OSError):
+        return _complain(error, EXIT_FAILED)
+    raise error
+
+
+def _complain(message: object, code: int) -> int:
+    print(f"restore-archive: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

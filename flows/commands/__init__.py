@@ -1,0 +1,1 @@
+"""The subcommands of `restore-archive`: each module declares its arguments and runs."""

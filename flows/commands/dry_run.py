@@ -1,0 +1,64 @@
+"""`restore-archive run --dry-run`: what would be done, as a table; nothing is written."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from itertools import islice
+
+from rich.console import Console
+
+from flows.commands.assess import describe_assessment
+from flows.planning import Request, Survey, pending_items
+from flows.progress import printable
+from restoration.assess import assess
+from restoration.codec import decode
+from restoration.errors import RestorationError
+from restoration.plan import Plan, make_plan, parse_steps
+from restoration.recipe import Options
+from storage import SourceStore, StorageError, open_destination, open_source
+from storage.manifest import WorkItem
+
+
+def dry_run(arguments: argparse.Namespace) -> int:
+    """Assess every photo that a run would do and print its plan, a line each.
+
+    Lines, not a rich table: they stream, so that a million photos need no memory, and they can
+    be searched.
+
+    Returns:
+        0, or 1 where a photo cannot be read.
+    """
+    console = Console()
+    source = open_source(arguments.source)
+    destination = open_destination(arguments.destination, source)
+    options = Options(parse_steps(arguments.steps), arguments.max_megapixels)
+    request = Request(
+        tuple(arguments.include), tuple(arguments.exclude), arguments.limit, arguments.force
+    )
+    survey, counts = Survey(), Counter[str]()
+    items = pending_items(source, destination, options, request, survey)
+    for item in islice(items, arguments.limit):
+        outcome, text = _look_at(item, source, options)
+        counts[outcome] += 1
+        line = f"{outcome:<14} {text}  {printable(item.path)}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for name in ("would restore", "nothing to do", "would skip", "would fail"):
+        console.print(f"{name}: {counts[name]}", highlight=False)
+    console.print(f"unchanged since earlier runs: {survey.unchanged}", highlight=False)
+    return 1 if counts["would fail"] else 0
+
+
+def _look_at(item: WorkItem, source: SourceStore, options: Options) -> tuple[str, str]:
+    if item.problem:
+        return "would skip", item.problem
+    try:
+        with source.open(item.path) as file:
+            photo = decode(file, max_megapixels=options.max_megapixels)
+    except (RestorationError, StorageError) as error:
+        is_skip = type(error).__name__ == "UnsupportedPhoto"
+        return ("would skip" if is_skip else "would fail"), str(error)
+    assessment = assess(photo.pixels)
+    plan: Plan = make_plan(assessment, options.steps)
+    outcome = "would restore" if plan.steps else "nothing to do"
+    return outcome, describe_assessment(assessment, plan)

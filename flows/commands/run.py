@@ -1,0 +1,170 @@
+"""`restore-archive run`: the flow, called in process, with progress and a summary."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows.embedded_server import be_quiet, prefect_server
+from flows.progress import BarReporter, LineReporter, printable, reporting_to
+from flows.stopping import stopping_on_interrupt
+from restoration.codec import DEFAULT_MAX_MEGAPIXELS
+from restoration.models import resolve_device
+from restoration.plan import ALL_STEPS, parse_steps
+from storage import open_destination, open_source
+
+if TYPE_CHECKING:  # importing the flow imports Prefect, which takes seconds
+    from flows.restore_archive import RunSummary
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments on `parser`."""
+    parser.add_argument("source", metavar="PHOTOS", help="folder of originals; only ever read")
+    parser.add_argument("destination", metavar="RESTORED", help="folder for the results")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="crawl and assess only; write nothing"
+    )
+    parser.add_argument(
+        "--steps",
+        default=",".join(ALL_STEPS),
+        metavar="LIST",
+        help="steps that may run, in order (default: %(default)s)",
+    )
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+    parser.add_argument("--include", action="append", default=[], metavar="GLOB")
+    parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
+    parser.add_argument("--limit", type=int, metavar="N", help="at most N photos in this run")
+    parser.add_argument(
+        "--batch-megapixels", type=float, default=200.0, metavar="N",
+        help="size of a batch (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--max-megapixels", type=float, default=DEFAULT_MAX_MEGAPIXELS, metavar="N",
+        help="refuse larger photos (default: %(default)g)",
+    )
+    parser.add_argument("--force", action="store_true", help="redo photos that are unchanged")
+    loudness = parser.add_mutually_exclusive_group()
+    loudness.add_argument("--quiet", action="store_true", help="no progress and no summary")
+    loudness.add_argument("--verbose", action="store_true", help="a line per photo")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the flow as the arguments say; returns the exit code.
+
+    Raises:
+        ValueError: an option that makes no sense.
+        StorageError: a location that cannot be used.
+    """
+    _check(arguments)
+    if arguments.dry_run:
+        from flows.commands.dry_run import dry_run
+
+        return dry_run(arguments)
+    be_quiet()
+    console = Console(stderr=arguments.json)
+    summary = _run_flow(arguments, console)
+    if arguments.json:
+        print(json.dumps({**asdict(summary), "all_well": summary.all_well}, indent=2))
+    elif not arguments.quiet:
+        _show(summary, console, arguments.destination)
+    if summary.stopped:
+        return 130
+    return 0 if summary.all_well else 1
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    parse_steps(arguments.steps)
+    resolve_device(arguments.device)
+    if arguments.limit is not None and arguments.limit < 1:
+        raise ValueError(f"--limit must be at least 1, not {arguments.limit}")
+    for name in ("batch_megapixels", "max_megapixels"):
+        value = getattr(arguments, name)
+        if not 0 < value < float("inf"):
+            raise ValueError(f"--{name.replace('_', '-')} must be positive, not {value:g}")
+    open_destination(arguments.destination, open_source(arguments.source))
+
+
+def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
+    with ExitStack() as stack:
+        if not arguments.quiet:
+            shows_bar = console.is_terminal and not arguments.verbose
+            reporter = (
+                BarReporter(console)
+                if shows_bar
+                else LineReporter(console, verbose=arguments.verbose)
+            )
+            stack.enter_context(reporting_to(stack.enter_context(reporter)))
+        stack.enter_context(
+            stopping_on_interrupt(
+                lambda: print(
+                    "\nstopping after the photos in hand; Ctrl-C again stops at once",
+                    file=sys.stderr,
+                )
+            )
+        )
+        from flows.restore_archive import restore_archive  # see top
+
+        stack.enter_context(prefect_server())
+        _silence_prefect()
+        summary: RunSummary = restore_archive(
+            source=arguments.source,
+            destination=arguments.destination,
+            steps=arguments.steps,
+            device=arguments.device,
+            include=arguments.include,
+            exclude=arguments.exclude,
+            limit=arguments.limit,
+            batch_megapixels=arguments.batch_megapixels,
+            max_megapixels=arguments.max_megapixels,
+            force=arguments.force,
+        )
+        return summary
+
+
+def _silence_prefect() -> None:
+    # A failed flow is reported once, in our one line, not as Prefect's log with its traceback.
+    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.engine", "httpx"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _show(summary: RunSummary, console: Console, destination: str) -> None:
+    rate = summary.megapixels / max(summary.seconds, 1e-9)
+    counts = [
+        ("photos found", summary.photos),
+        ("restored", summary.restored),
+        ("nothing to do", summary.nothing_to_do),
+        ("skipped", summary.skipped),
+        ("failed", summary.failed),
+        ("unchanged since earlier runs", summary.unchanged),
+        ("other files", summary.other_files),
+    ]
+    if console.is_terminal:
+        table = Table(title=f"run {summary.run_id}", show_header=False)
+        for name, count in counts:
+            table.add_row(name, str(count), style="red" if name == "failed" and count else None)
+        table.add_row("time", f"{summary.seconds:.0f} s, {rate:.2f} megapixels/s")
+        console.print(table)
+    else:
+        text = ", ".join(f"{name} {count}" for name, count in counts)
+        console.print(f"{text}; {summary.seconds:.0f} s", soft_wrap=True, highlight=False)
+    for line in summary.failures:
+        console.print(escape(printable(line)), style="red", soft_wrap=True, highlight=False)
+    if summary.unchanged_failures:
+        console.print(
+            f"{summary.unchanged_failures} unchanged photos failed in an earlier run and would "
+            "again; --force tries them",
+            soft_wrap=True,
+        )
+    if summary.stopped:
+        console.print("stopped as asked; the same command goes on from here")
+    console.print(f"manifest: {escape(destination)}/manifest", soft_wrap=True, highlight=False)

@@ -1,0 +1,190 @@
+"""From a crawl to batches: which photos are still to be done, grouped by megapixels."""
+
+from __future__ import annotations
+
+import enum
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import PurePosixPath
+
+from flows.progress import current_reporter
+from restoration.codec import OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, read_header
+from restoration.errors import RestorationError
+from restoration.recipe import Options, current_recipe_ids
+from storage import DestinationStore, EntryKind, SourceEntry, SourceStore, StorageError
+from storage.manifest import KnownPhoto, ManifestIndex, Status, WorkItem
+
+LOOKUP_CHUNK = 5_000
+"""Photos compared with the manifest at a time."""
+
+MAX_BATCH_PHOTOS = 1_000
+"""A batch of thumbnails stays small enough to be lost without regret."""
+
+_HEADER_BYTES = 256 * 1024
+_BYTES_PER_PIXEL_GUESS = 0.5
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is asked to look at.
+
+    Attributes:
+        include: globs; a photo must match one of them if there are any.
+        exclude: globs; a photo must match none.
+        limit: at most this many photos are done in this run.
+        force: also redo what is unchanged.
+        batch_megapixels: size of a batch, 10^6 pixels.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    limit: int | None = None
+    force: bool = False
+    batch_megapixels: float = 200.0
+
+
+@dataclass
+class Survey:
+    """What the crawl met, counted as it goes.
+
+    Attributes:
+        photos: files that look like photographs by their name.
+        other_files: files that do not.
+        unchanged: photos that an earlier run finished, with its failures among them.
+        unchanged_failures: those that failed then and would fail again.
+    """
+
+    photos: int = 0
+    other_files: int = 0
+    unchanged: int = 0
+    unchanged_failures: int = 0
+
+
+def batches(
+    source: SourceStore,
+    destination: DestinationStore,
+    options: Options,
+    request: Request,
+    survey: Survey,
+) -> Iterator[list[WorkItem]]:
+    """Crawl the source and yield batches of photos that are to be done.
+
+    Streams: holds one batch and one chunk of the listing at a time, beside the index of the
+    manifest (Arrow columns).
+
+    Args:
+        source: the archive.
+        destination: whose manifest says what earlier runs finished.
+        options: today's; photos made with others are redone.
+        request: globs, limit and batch size.
+        survey: counted up on the way.
+    """
+    batch: list[WorkItem] = []
+    megapixels = 0.0
+    pending = pending_items(source, destination, options, request, survey)
+    for item in islice(pending, request.limit):
+        is_full = megapixels + item.megapixels > request.batch_megapixels
+        if batch and (is_full or len(batch) == MAX_BATCH_PHOTOS):
+            yield batch
+            batch, megapixels = [], 0.0
+        batch.append(item)
+        megapixels += item.megapixels
+    if batch:
+        yield batch
+
+
+def pending_items(
+    source: SourceStore,
+    destination: DestinationStore,
+    options: Options,
+    request: Request,
+    survey: Survey,
+) -> Iterator[WorkItem]:
+    """The photos that are to be done, in the order of the crawl."""
+    index = ManifestIndex.load(destination)
+    recipes = current_recipe_ids(options)
+    entries = _photos(source.crawl(include=request.include, exclude=request.exclude), survey)
+    while chunk := list(islice(entries, LOOKUP_CHUNK)):
+        known = index.lookup([entry.path for entry in chunk])
+        for entry, earlier in zip(chunk, known, strict=True):
+            if not request.force and earlier is not None:
+                verdict = _compare(entry, earlier, recipes, destination)
+                if verdict is Verdict.DONE:
+                    survey.unchanged += 1
+                    survey.unchanged_failures += earlier.status == Status.FAILED
+                    current_reporter().unchanged(1)
+                    continue
+                if verdict is Verdict.TOUCHED:
+                    yield _work_item(source, entry, previous_sha256=earlier.source_sha256 or "")
+                    continue
+            yield _work_item(source, entry)
+
+
+class Verdict(enum.Enum):
+    """How a listed photo compares with its manifest row."""
+
+    DONE = enum.auto()
+    """Same size and time, today's recipe, outputs in place."""
+    TOUCHED = enum.auto()
+    """As DONE but for its time: its bytes decide."""
+    TO_DO = enum.auto()
+
+
+def _compare(
+    entry: SourceEntry,
+    earlier: KnownPhoto,
+    recipes: frozenset[str],
+    destination: DestinationStore,
+) -> Verdict:
+    if earlier.recipe_id not in recipes or earlier.source_size != entry.size:
+        return Verdict.TO_DO
+    if earlier.status == Status.FAILED and not earlier.error_is_permanent:
+        return Verdict.TO_DO
+    outputs = (
+        (earlier.restored_path, earlier.restored_size),
+        (earlier.colorized_path, earlier.colorized_size),
+    )
+    for path, size in outputs:
+        if path and destination.size(path) != size:
+            return Verdict.TO_DO
+    if earlier.source_mtime_ns != entry.mtime_ns:
+        return Verdict.TOUCHED if earlier.source_sha256 else Verdict.TO_DO
+    return Verdict.DONE
+
+
+def _photos(entries: Iterable[SourceEntry], survey: Survey) -> Iterator[SourceEntry]:
+    for entry in entries:
+        suffix = PurePosixPath(entry.path).suffix.lower()
+        is_photo = suffix in SUFFIX_FORMATS or suffix in OTHER_PHOTO_SUFFIXES
+        if is_photo or entry.kind in (EntryKind.UNREADABLE, EntryKind.BAD_NAME):
+            survey.photos += 1
+            yield entry
+        else:
+            survey.other_files += 1
+
+
+def _work_item(source: SourceStore, entry: SourceEntry, previous_sha256: str = "") -> WorkItem:
+    problem, kind = entry.problem, str(entry.kind)
+    suffix = PurePosixPath(entry.path).suffix.lower()
+    if not problem and suffix in OTHER_PHOTO_SUFFIXES:
+        kind = "UnsupportedPhoto"
+        problem = f"{suffix[1:].upper()} files are not supported yet (JPEG, PNG, TIFF, WebP are)"
+    return WorkItem(
+        path=entry.path,
+        size=entry.size,
+        mtime_ns=entry.mtime_ns,
+        kind=kind,
+        problem=problem,
+        megapixels=0.0 if problem else _megapixels(source, entry),
+        previous_sha256=previous_sha256,
+    )
+
+
+def _megapixels(source: SourceStore, entry: SourceEntry) -> float:
+    """Size from the header; only the balance of batches hangs on it, so a guess will do."""
+    try:
+        return read_header(io.BytesIO(source.head(entry.path, _HEADER_BYTES))).megapixels
+    except (RestorationError, StorageError, OSError):
+        return entry.size * _BYTES_PER_PIXEL_GUESS / 1e6

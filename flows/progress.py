@@ -1,0 +1,198 @@
+"""Live progress: a rich bar on a terminal, plain lines elsewhere, nothing where told so."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from storage.manifest import ManifestRow, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LINE_EVERY_S = 10.0
+"""Seconds between lines where there is no terminal."""
+
+
+class Reporter(Protocol):
+    """Is told of every photo as it is done."""
+
+    def planned(self, photos: int) -> None:
+        """`photos` more are waiting to be done."""
+
+    def unchanged(self, photos: int) -> None:
+        """`photos` need nothing, being done already."""
+
+    def done(self, row: ManifestRow) -> None:
+        """One photo is done."""
+
+
+class SilentReporter:
+    """Reports nothing: the default, and what worker processes of a cluster use."""
+
+    def planned(self, photos: int) -> None:
+        """Ignore."""
+
+    def unchanged(self, photos: int) -> None:
+        """Ignore."""
+
+    def done(self, row: ManifestRow) -> None:
+        """Ignore."""
+
+
+class _Counting:
+    """Shared arithmetic of the visible reporters."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.total = 0
+        self.finished = 0
+        self.megapixels = 0.0
+        self.started: float | None = None
+
+    def count(self, row: ManifestRow) -> None:
+        self.counts[row.status] += 1
+        self.finished += 1
+        self.megapixels += (row.width or 0) * (row.height or 0) / 1e6
+
+    @property
+    def megapixels_per_second(self) -> float:
+        if self.started is None:
+            return 0.0
+        return self.megapixels / max(time.monotonic() - self.started, 1e-9)
+
+    def describe(self) -> str:
+        """Counts and rate in one short line."""
+        done = self.counts[Status.RESTORED] + self.counts[Status.NOTHING_TO_DO]
+        skipped, failed = self.counts[Status.SKIPPED] + self.counts["unchanged"], self.failed
+        return (
+            f"{self.megapixels_per_second:.2f} MP/s  "
+            f"restored {done}  skipped {skipped}  failed {failed}"
+        )
+
+    @property
+    def failed(self) -> int:
+        return self.counts[Status.FAILED]
+
+
+class BarReporter(_Counting):
+    """A rich progress bar: photos, megapixels per second, ETA, counts."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("photos"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[state]}"),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("restoring", total=None, state="")
+
+    def __enter__(self) -> BarReporter:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def planned(self, photos: int) -> None:
+        """Lengthen the bar: crawling goes on while photos are restored."""
+        self.started = self.started or time.monotonic()
+        self.total += photos
+        self._progress.update(self._task, total=self.total)
+
+    def unchanged(self, photos: int) -> None:
+        """Count photos that need nothing."""
+        self.counts["unchanged"] += photos
+        self._progress.update(self._task, state=self.describe())
+
+    def done(self, row: ManifestRow) -> None:
+        """Advance the bar."""
+        self.count(row)
+        self._progress.update(self._task, advance=1, state=self.describe())
+
+
+class LineReporter(_Counting):
+    """A plain line every few seconds; with `verbose`, one line per photo."""
+
+    def __init__(self, console: Console, *, verbose: bool = False) -> None:
+        super().__init__()
+        self._console = console
+        self._verbose = verbose
+        self._said = time.monotonic()
+
+    def __enter__(self) -> LineReporter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def planned(self, photos: int) -> None:
+        """Count photos that wait."""
+        self.started = self.started or time.monotonic()
+        self.total += photos
+
+    def unchanged(self, photos: int) -> None:
+        """Count photos that need nothing."""
+        self.counts["unchanged"] += photos
+
+    def done(self, row: ManifestRow) -> None:
+        """Say it at once (verbose), or now and then."""
+        self.count(row)
+        if self._verbose:
+            self._print(describe_row(row))
+        elif time.monotonic() - self._said >= LINE_EVERY_S:
+            self._said = time.monotonic()
+            self._print(f"{self.finished}/{self.total} photos  {self.describe()}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def describe_row(row: ManifestRow) -> str:
+    """One line on what became of a photo."""
+    name = printable(row.source)
+    if row.status in (Status.FAILED, Status.SKIPPED):
+        return f"{row.status}: {name}: {row.error_message}"
+    return f"{row.status}: {name}: {', '.join(row.plan) or 'passed through unchanged'}"
+
+
+def printable(text: str) -> str:
+    """A file name without control characters, so that it cannot drive the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+_current: Reporter = SilentReporter()
+
+
+def current_reporter() -> Reporter:
+    """The reporter of this process."""
+    return _current
+
+
+@contextmanager
+def reporting_to(reporter: Reporter) -> Iterator[None]:
+    """Make `reporter` this process's for a while."""
+    global _current
+    before, _current = _current, reporter
+    try:
+        yield
+    finally:
+        _current = before

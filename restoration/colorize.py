@@ -1,0 +1,122 @@
+"""Colour for monochrome photographs: chroma from a small picture, luma from the photo itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from restoration.colour import join_chroma
+from restoration.errors import GuardError
+from restoration.models import Model
+
+Byte = NDArray[np.uint8]
+Float = NDArray[np.float32]
+
+WORKING_SIDE: Final = 192
+"""Short side in pixels at which the network sees a photo: about what it was trained at."""
+LONGEST_WORKING_SIDE: Final = 1024
+"""Bounds the working picture of very long panoramas."""
+_STRIP: Final = 512
+_GUIDE_RADIUS: Final = 2
+_GUIDE_EPSILON: Final = 0.02**2
+
+
+def colorize(luma: Byte, model: Model) -> Byte:
+    """Give a monochrome photograph colour without touching its luma.
+
+    The network predicts chroma at low resolution. A guided filter (He, Sun, Tang, "Guided Image
+    Filtering", TPAMI 2013, in the subsampled form of He and Sun, "Fast Guided Filter", 2015)
+    writes it as a locally linear function of the luma, which is then evaluated on the
+    full-resolution luma, so that colour follows the photo's own edges. Works in strips: memory
+    beyond input and output does not grow with the photo.
+
+    Args:
+        luma: (H, W) uint8.
+        model: a colorize model.
+
+    Returns:
+        (H, W, 3) uint8 whose luma is `luma`.
+
+    Raises:
+        GuardError: the network returned NaN or infinity.
+    """
+    small = _working_picture(luma)
+    slope, offset = _guided_coefficients(small, predict_chroma(small, model))
+    coefficients = np.concatenate([slope, offset], axis=-1)
+    out = np.empty((*luma.shape, 3), np.uint8)
+    for top in range(0, luma.shape[0], _STRIP):
+        strip = luma[top : top + _STRIP]
+        local = _enlarge_rows(coefficients, luma.shape[:2], top, strip.shape[0])
+        guide = strip.astype(np.float32)[..., None] / 255
+        out[top : top + _STRIP] = join_chroma(strip, local[..., :2] * guide + local[..., 2:])
+    return out
+
+
+def predict_chroma(small: Float, model: Model) -> Float:
+    """Run the network on a working picture.
+
+    Args:
+        small: (h, w) float32 luma in [0, 1].
+        model: a colorize model.
+
+    Returns:
+        (h, w, 2) float32: Cb and Cr in [-0.5, 0.5].
+
+    Raises:
+        GuardError: the network returned NaN or infinity.
+    """
+    with torch.inference_mode():
+        batch = torch.from_numpy(small)[None, None].to(model.device)
+        chroma = model(batch).float().cpu()[0].numpy()
+    if not np.isfinite(chroma).all():
+        raise GuardError("the network returned NaN or infinity")
+    size = (small.shape[1], small.shape[0])
+    enlarged = cv2.resize(chroma.transpose(1, 2, 0), size, interpolation=cv2.INTER_LINEAR)
+    return np.clip(enlarged, -0.5, 0.5).astype(np.float32)
+
+
+def _working_picture(luma: Byte) -> Float:
+    height, width = luma.shape
+    scale = min(WORKING_SIDE / min(height, width), LONGEST_WORKING_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    small = cv2.resize(luma, size, interpolation=interpolation)
+    return np.asarray(small, np.float32) / 255
+
+
+def _guided_coefficients(guide: Float, chroma: Float) -> tuple[Float, Float]:
+    """Slope and offset of chroma as a linear function of luma, each (h, w, 2)."""
+    window = (2 * _GUIDE_RADIUS + 1,) * 2
+
+    def mean(image: Float) -> Float:
+        return cv2.blur(image, window, borderType=cv2.BORDER_REFLECT)
+
+    mean_guide = mean(guide)
+    variance = mean(guide * guide) - mean_guide**2
+    covariance = mean(guide[..., None] * chroma) - mean_guide[..., None] * mean(chroma)
+    slope = covariance / (variance + _GUIDE_EPSILON)[..., None]
+    offset = mean(chroma) - slope * mean_guide[..., None]
+    return mean(slope), mean(offset)
+
+
+def _enlarge_rows(small: Float, shape: tuple[int, ...], top: int, rows: int) -> Float:
+    """Rows [top, top + rows) of `small` (h, w, C) enlarged bilinearly to `shape`."""
+    scale_y, scale_x = small.shape[0] / shape[0], small.shape[1] / shape[1]
+    # Pixel centres of the large image mapped to the small one, as cv2.resize does.
+    matrix = np.array(
+        [
+            [scale_x, 0, 0.5 * scale_x - 0.5],
+            [0, scale_y, (top + 0.5) * scale_y - 0.5],
+        ]
+    )
+    return cv2.warpAffine(
+        small,
+        matrix,
+        (shape[1], rows),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )

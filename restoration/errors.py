@@ -1,0 +1,45 @@
+"""What can go wrong with one photograph.
+
+Every message is one plain line for the person who looks after the archive: it ends up in the
+manifest's `error_message`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RestorationError(Exception):
+    """A photograph, a model or an option that cannot be worked with.
+
+    `is_permanent` says that the same file fails in the same way next time: an unchanged photo
+    is then not tried again until the recipe changes or the user forces it.
+    """
+
+    is_permanent: ClassVar[bool] = True
+
+
+class UnsupportedPhoto(RestorationError):  # noqa: N818 - reads as a sentence in the manifest
+    """A sound file of a kind that would lose something here: left alone, status skipped."""
+
+
+class DecodeError(RestorationError):
+    """The file is damaged or is not an image."""
+
+
+class TooLarge(RestorationError):  # noqa: N818
+    """The image has more pixels than the limit allows."""
+
+
+class GuardError(RestorationError):
+    """A network's output looks wrong; it is thrown away."""
+
+
+class EncodeError(RestorationError):
+    """The restored pixels could not be written in the source's format."""
+
+
+class WeightsError(RestorationError):
+    """A weights file is missing, altered or not of the expected shape."""
+
+    is_permanent = False

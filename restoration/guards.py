@@ -1,0 +1,77 @@
+"""Last look at a network's output before it may become a file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restoration.errors import GuardError
+
+Byte = NDArray[np.uint8]
+
+MEAN_SHIFT: Final = 6.0
+"""Restoring moves no channel's mean by more than this (8-bit units) on a noise-free photo."""
+
+CLIPPING_SHIFT: Final = 0.4
+"""Additional allowance per unit of noise sigma: noise of sigma s, clipped at black or white,
+shifts the mean by up to s / sqrt(2 pi) = 0.4 s, which denoising rightly takes back."""
+
+COLLAPSE: Final = 0.25
+"""A restored photo keeps at least this share of the contrast that is not noise."""
+
+
+def check_restored(before: Byte, after: Byte, *, noise_sigma: float) -> None:
+    """Compare a restored photograph with what went in.
+
+    Args:
+        before: (H, W) or (H, W, 3) uint8.
+        after: what the networks made of it.
+        noise_sigma: of `before`, in 8-bit units.
+
+    Raises:
+        GuardError: other shape or type, black, blown out or flat, or another brightness.
+    """
+    if after.shape != before.shape or after.dtype != before.dtype:
+        raise GuardError(
+            f"the output is {after.shape} {after.dtype}, the photo {before.shape} {before.dtype}"
+        )
+    means, deviations = _moments(before)
+    new_means, new_deviations = _moments(after)
+    bound = MEAN_SHIFT + CLIPPING_SHIFT * noise_sigma
+    shift = float(np.abs(new_means - means).max())
+    if shift > bound:
+        raise GuardError(
+            f"brightness moved by {shift:.1f} of 255, more than the {bound:.1f} allowed"
+        )
+    signal = np.sqrt(np.maximum(deviations**2 - noise_sigma**2, 0))
+    if (new_deviations < COLLAPSE * signal - 1).any():
+        raise GuardError("the output lost most of its contrast (black, blown out or flat)")
+
+
+def check_colorized(luma: Byte, colorized: Byte) -> None:
+    """Refuse a colorized photo of the wrong shape, or one that is a single flat colour.
+
+    Raises:
+        GuardError: other shape, or implausibly uniform saturated colour.
+    """
+    if colorized.shape != (*luma.shape, 3):
+        raise GuardError(f"the colorized output is {colorized.shape}, the photo {luma.shape}")
+    means, _ = _moments(colorized)
+    if float(means.max() - means.min()) > 100:
+        raise GuardError("the colorized output has an implausible cast")
+
+
+def _moments(pixels: Byte) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of each channel, in strips to bound memory."""
+    flat = pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
+    total = np.zeros(flat.shape[2])
+    squares = np.zeros(flat.shape[2])
+    for top in range(0, flat.shape[0], 512):
+        strip = flat[top : top + 512].astype(np.float64)
+        total += strip.sum((0, 1))
+        squares += np.square(strip).sum((0, 1))
+    count = flat.shape[0] * flat.shape[1]
+    means = total / count
+    return means, np.sqrt(np.maximum(squares / count - means**2, 0))

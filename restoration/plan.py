@@ -1,0 +1,126 @@
+"""Which U-Nets run on a photograph, and why."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from restoration.assess import BLURRED_SIGMA, NOISY_SIGMA, Assessment
+
+
+class Step(enum.StrEnum):
+    """A restoration step; the order of definition is the order in which steps run."""
+
+    DENOISE = "denoise"
+    DEBLUR = "deblur"
+    COLORIZE = "colorize"
+
+
+ALL_STEPS: Final = tuple(Step)
+
+MINIMUM_CONFIDENCE: Final = 0.3
+"""Below this the measurement is a guess, and a guess is no reason to change a photograph."""
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One step taken or left out.
+
+    Attributes:
+        step: which.
+        runs: whether it is taken.
+        reason: plain words, with the measurement that decided.
+    """
+
+    step: Step
+    runs: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What happens to one photograph.
+
+    Attributes:
+        decisions: one for every step, in the order in which they run.
+    """
+
+    decisions: tuple[PlannedStep, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that run, in order."""
+        return tuple(decision.step for decision in self.decisions if decision.runs)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """One line per step: 'denoise: noise sigma 12.3 is at least 4'."""
+        return tuple(f"{d.step}: {d.reason}" for d in self.decisions)
+
+    @property
+    def changes_pixels(self) -> bool:
+        """Whether the restored photo differs from the source (colour is a separate output)."""
+        return any(step is not Step.COLORIZE for step in self.steps)
+
+
+def parse_steps(text: str) -> tuple[Step, ...]:
+    """Read a list such as 'denoise,colorize'.
+
+    Raises:
+        ValueError: an unknown step, one named twice, or steps out of their order.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    known = ", ".join(ALL_STEPS)
+    if not names:
+        raise ValueError(f"no step is named; choose from {known}")
+    for name in names:
+        if name not in list(Step):
+            raise ValueError(f"unknown step {name!r}; choose from {known}")
+    steps = [Step(name) for name in names]
+    if len(set(steps)) < len(steps):
+        raise ValueError("a step is named twice")
+    if steps != sorted(steps, key=ALL_STEPS.index):
+        raise ValueError(f"steps run in the order {known}; name them in it")
+    return tuple(steps)
+
+
+def make_plan(assessment: Assessment, requested: Sequence[Step] = ALL_STEPS) -> Plan:
+    """Decide on every step from what was measured and what was asked for."""
+    return Plan(
+        tuple(
+            _decide(step, assessment)
+            if step in requested
+            else PlannedStep(step, False, "not asked for")
+            for step in ALL_STEPS
+        )
+    )
+
+
+def _decide(step: Step, assessment: Assessment) -> PlannedStep:
+    if step is Step.DENOISE:
+        return _decide_by_strength(
+            step, "noise sigma", assessment.noise_sigma, assessment.noise_confidence, NOISY_SIGMA
+        )
+    if step is Step.DEBLUR:
+        return _decide_by_strength(
+            step, "blur sigma", assessment.blur_sigma, assessment.blur_confidence, BLURRED_SIGMA
+        )
+    sure = f"(confidence {assessment.monochrome_confidence:.2f})"
+    if not assessment.is_monochrome:
+        return PlannedStep(step, False, f"the photo is in colour {sure}")
+    if assessment.monochrome_confidence < MINIMUM_CONFIDENCE:
+        return PlannedStep(step, False, f"not surely monochrome {sure}")
+    return PlannedStep(step, True, f"the photo is monochrome {sure}")
+
+
+def _decide_by_strength(
+    step: Step, name: str, value: float, confidence: float, threshold: float
+) -> PlannedStep:
+    measured = f"{name} {value:.1f}"
+    if value < threshold:
+        return PlannedStep(step, False, f"{measured} is below {threshold:g}")
+    if confidence < MINIMUM_CONFIDENCE:
+        return PlannedStep(step, False, f"{measured} is not certain (confidence {confidence:.2f})")
+    return PlannedStep(step, True, f"{measured} is at least {threshold:g}")

@@ -1,0 +1,49 @@
+"""Where photographs come from and where results go.
+
+`open_source` and `open_destination` turn what a user wrote into a store; the protocols
+`SourceStore` and `DestinationStore` say what a store offers. Nothing here knows about images.
+The record of what was done is in `storage.manifest`, which is not imported here because it needs
+Arrow.
+"""
+
+from __future__ import annotations
+
+from storage.base import (
+    DestinationStore,
+    EntryKind,
+    SourceEntry,
+    SourceStore,
+    StoredEntry,
+    StoredObject,
+)
+from storage.errors import (
+    AlreadyExists,
+    BadLocation,
+    DestinationBusy,
+    NotFound,
+    OutOfSpace,
+    StorageError,
+    UnsafePath,
+)
+from storage.local import LocalDestination, LocalSource
+from storage.locations import open_destination, open_source
+
+__all__ = [
+    "AlreadyExists",
+    "BadLocation",
+    "DestinationBusy",
+    "DestinationStore",
+    "EntryKind",
+    "LocalDestination",
+    "LocalSource",
+    "NotFound",
+    "OutOfSpace",
+    "SourceEntry",
+    "SourceStore",
+    "StorageError",
+    "StoredEntry",
+    "StoredObject",
+    "UnsafePath",
+    "open_destination",
+    "open_source",
+]

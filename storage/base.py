@@ -1,0 +1,175 @@
+"""What every store offers, whatever keeps the bytes: a folder today, object storage tomorrow.
+
+A path is always relative to the store's root, in POSIX form (`1923/box 4/portrait.jpg`): no
+leading slash, no `.` or `..`, no empty part. Nothing here shows how a store gets an object in
+place, so that a store that renames and one that uploads keep the same contract.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+
+class EntryKind(enum.StrEnum):
+    """What the crawl found at a path."""
+
+    FILE = "file"
+    SYMLINK = "symlink"
+    SPECIAL = "special"
+    UNREADABLE = "unreadable"
+    BAD_NAME = "bad_name"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEntry:
+    r"""One thing found in the source.
+
+    Attributes:
+        path: relative POSIX path. A folder (one that cannot be listed, or whose name cannot be
+            kept) ends in `/`. Bytes of a name that are not UTF-8 are shown as `\xe9`.
+        size: bytes; 0 for anything but a file.
+        mtime_ns: time of the last change, nanoseconds since 1970 UTC; 0 where it is not known.
+        kind: only a `FILE` can be opened.
+        problem: plain words for a person when the kind is not `FILE`, else empty.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    kind: EntryKind = EntryKind.FILE
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What a `put` left behind.
+
+    Attributes:
+        path: relative POSIX path.
+        size: bytes.
+        sha256: of those bytes, 64 lower-case hexadecimal digits.
+    """
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """One object of a listing: relative POSIX path and size in bytes."""
+
+    path: str
+    size: int
+
+
+class SourceStore(Protocol):
+    """An archive of originals. There is no method that could change it."""
+
+    @property
+    def url(self) -> str:
+        """Where the archive is, such as `file:///mnt/photos`."""
+
+    def crawl(
+        self, *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    ) -> Iterator[SourceEntry]:
+        """Streams what is there in the code-point order of the full path, in bounded memory.
+
+        Hidden files and folders (leading dot) and system litter are left out. What cannot be
+        read is an entry with a problem, not an exception.
+
+        Args:
+            include: globs (`storage.globs`); when given, only files that match one are yielded.
+            exclude: globs of what is left out, also of what `include` names.
+
+        Raises:
+            BadLocation: the root itself cannot be listed.
+            StorageError: no room for the temporary file of a very large folder.
+        """
+
+    def open(self, path: str) -> BinaryIO:
+        """Opens a file for reading: seekable, a context manager.
+
+        Raises:
+            UnsafePath: the path is not plain or leads outside the store.
+            NotFound: no such file.
+            StorageError: not a regular file, or it cannot be read.
+        """
+
+    def head(self, path: str, length: int) -> bytes:
+        """The first `length` bytes (fewer where the file is shorter); raises as `open` does."""
+
+    def stat(self, path: str) -> SourceEntry:
+        """What the crawl would say of this path; raises as `open` does for a missing file."""
+
+
+class DestinationStore(Protocol):
+    """Where results go. An object is either wholly there or not at all."""
+
+    @property
+    def url(self) -> str:
+        """Where results go, such as `file:///mnt/restored`."""
+
+    def put(
+        self, path: str, data: bytes | memoryview | BinaryIO, *, overwrite: bool = True
+    ) -> StoredObject:
+        """Stores an object atomically and durably; a reader sees the old or the new, never half.
+
+        Args:
+            path: where to.
+            data: all the bytes, or a reader that is read from where it stands to its end.
+            overwrite: False refuses to replace an object that is there.
+
+        Raises:
+            AlreadyExists: `overwrite` is False and the object is there.
+            UnsafePath: the path is not plain, leads outside, or is reserved for the store.
+            OutOfSpace: the disk or the quota is full.
+            StorageError: anything else, with the path and the reason.
+        """
+
+    def open(self, path: str) -> BinaryIO:
+        """Opens an object for reading: seekable, a context manager.
+
+        Raises:
+            UnsafePath: the path is not plain or leads outside the store.
+            NotFound: no such object.
+            StorageError: it cannot be read.
+        """
+
+    def size(self, path: str) -> int | None:
+        """Bytes of the object; None where there is none."""
+
+    def delete(self, path: str) -> None:
+        """Removes an object; one that is not there is fine."""
+
+    def list(self, prefix: str) -> Iterator[StoredEntry]:
+        """Streams the objects in the folder `prefix` ("" for all) and below, sorted by path.
+
+        What killed runs left half-written is not shown, nor is the lock.
+
+        Raises:
+            StorageError: a folder cannot be listed: a listing is whole or fails.
+        """
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Holds the destination for one writer; freed by the system when the holder dies.
+
+        Raises:
+            DestinationBusy: another live holder, also one in this process.
+        """
+
+    def sweep(self, prefixes: Iterable[str]) -> int:
+        """Removes what killed runs left half-written directly in these folders.
+
+        The caller holds the lock.
+
+        Args:
+            prefixes: relative folders, "" for the root; missing ones are fine.
+
+        Returns:
+            How many leftovers were removed.
+        """

@@ -1,0 +1,88 @@
+"""From what a user writes on the command line to a store."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from storage.base import DestinationStore, SourceStore
+from storage.errors import BadLocation
+from storage.local import LocalDestination, LocalSource
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+
+
+def open_source(location: str) -> SourceStore:
+    """Opens an archive of originals.
+
+    Args:
+        location: a path or a `file://` address.
+
+    Raises:
+        BadLocation: not a folder, or a kind of place that is not supported.
+    """
+    return LocalSource(_local_path(location))
+
+
+def open_destination(location: str, source: SourceStore) -> DestinationStore:
+    """Opens the place for results. Nothing is made there before the first `put` or lock.
+
+    Args:
+        location: a path, there or not, or a `file://` address.
+        source: the archive that must stay untouched.
+
+    Raises:
+        BadLocation: equal to, inside or above the source, not writable, or not supported.
+    """
+    destination = LocalDestination(_local_path(location))
+    root = destination.root
+    if source.url.startswith("file://"):
+        _check_apart(root, _local_path(source.url))
+    if root.exists() and not root.is_dir():
+        raise BadLocation(f"the destination {root} is not a folder")
+    nearest = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not nearest.is_dir():
+        raise BadLocation(f"the destination {root} cannot be made: {nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise BadLocation(f"the destination {root} is not writable: no permission in {nearest}")
+    return destination
+
+
+def _local_path(location: str) -> Path:
+    if not location or "\0" in location:
+        raise BadLocation("a folder is needed; the location is empty or has a NUL character")
+    scheme = _SCHEME.match(location)
+    if scheme is None:
+        return Path(location).expanduser()
+    if scheme[1].lower() == "s3":
+        raise BadLocation("S3 archives are not supported yet; give a folder")
+    if scheme[1].lower() != "file":
+        raise BadLocation(f"{scheme[1]}:// archives are not supported; give a folder")
+    # "?" and "#" are parts of a file's name here, not of an address.
+    parts = urlsplit(location.replace("?", "%3F").replace("#", "%23"))
+    if parts.netloc not in ("", "localhost") or not parts.path:
+        raise BadLocation(f"{location} names no folder here; write file:///folder")
+    return Path(unquote(parts.path))
+
+
+def _check_apart(destination: Path, source: Path) -> None:
+    """Compares the folders themselves, not their names: names may differ by case or mount."""
+    if _same(destination, source):
+        raise BadLocation(f"the destination {destination} is the source itself; choose another")
+    if any(_same(parent, source) for parent in destination.parents):
+        raise BadLocation(f"the destination {destination} is inside the source {source}")
+    if any(_same(parent, destination) for parent in source.parents):
+        raise BadLocation(
+            f"the destination {destination} is above the source {source}: results could"
+            " overwrite originals; choose a folder beside it"
+        )
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one == other

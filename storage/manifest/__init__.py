@@ -1,0 +1,51 @@
+"""The record of every photograph: Parquet parts that any table reader can open.
+
+The only place that knows Arrow. A run writes one part per batch under `manifest/<run_id>/`;
+`read_manifest` reads them all and `ManifestIndex` answers what earlier runs already did.
+"""
+
+from __future__ import annotations
+
+from storage.manifest.index import KnownPhoto, ManifestIndex
+from storage.manifest.parts import (
+    MANIFEST_FOLDER,
+    DamagedManifest,
+    decode_rows,
+    encode_rows,
+    part_path,
+    part_paths,
+    read_manifest,
+    rows_of,
+)
+from storage.manifest.row import (
+    COLUMNS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    ManifestRow,
+    Status,
+    columns_markdown,
+)
+from storage.manifest.worklist import WORKLIST_FOLDER, WorkItem, read_worklist, write_worklist
+
+__all__ = [
+    "COLUMNS",
+    "MANIFEST_FOLDER",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "WORKLIST_FOLDER",
+    "DamagedManifest",
+    "KnownPhoto",
+    "ManifestIndex",
+    "ManifestRow",
+    "Status",
+    "WorkItem",
+    "columns_markdown",
+    "decode_rows",
+    "encode_rows",
+    "part_path",
+    "part_paths",
+    "read_manifest",
+    "read_worklist",
+    "rows_of",
+    "write_worklist",
+]

@@ -1,0 +1,134 @@
+"""The manifest's files: one Parquet part per batch of a run, never changed once written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.base import DestinationStore
+from storage.errors import StorageError, UnsafePath
+from storage.manifest.columns import Column, conform, rows_from, table_of
+from storage.manifest.row import COLUMNS, SCHEMA, ManifestRow
+
+MANIFEST_FOLDER: Final = "manifest"
+MAX_BATCHES: Final = 1_000_000
+"""Batches of one run: their numbers have six digits, so that paths sort as batches do."""
+
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
+
+class DamagedManifest(StorageError):  # noqa: N818 - reads as a sentence
+    """A part of the manifest (or a work list) cannot be read; the message says what to do."""
+
+
+def numbered(folder: str, run_id: str, name: str, batch: int) -> str:
+    """The path `folder/run_id/name-000123.parquet`.
+
+    Raises:
+        UnsafePath: the run id is not made of letters, digits, `-` and `_`.
+        ValueError: the batch number is not in [0, MAX_BATCHES).
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise UnsafePath(f"{run_id!r} is not a run id: letters, digits, '-' and '_' are")
+    if not 0 <= batch < MAX_BATCHES:
+        raise ValueError(f"batch {batch} is out of range: a run has at most {MAX_BATCHES} batches")
+    return f"{folder}/{run_id}/{name}-{batch:06d}.parquet"
+
+
+def part_path(run_id: str, batch: int) -> str:
+    """Where a batch's rows go: `manifest/<run_id>/part-000123.parquet`; raises as `numbered`."""
+    return numbered(MANIFEST_FOLDER, run_id, "part", batch)
+
+
+def encode_table(table: pa.Table) -> bytes:
+    """An Arrow table as the bytes of a Parquet file (zstd)."""
+    sink = pa.BufferOutputStream()
+    # Checksums: a flipped bit in a page would else be read as a wrong value.
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def encode_rows(rows: Sequence[ManifestRow]) -> bytes:
+    """Rows as the bytes of one part."""
+    return encode_table(table_of(SCHEMA, rows))
+
+
+def decode_rows(data: BinaryIO, name: str = "the manifest part") -> list[ManifestRow]:
+    """The rows of one part.
+
+    Args:
+        data: a seekable reader.
+        name: of the part, for the message.
+
+    Raises:
+        DamagedManifest: it is not a whole part.
+    """
+    return rows_of(read_table(data, name, SCHEMA, COLUMNS))
+
+
+def rows_of(table: pa.Table) -> list[ManifestRow]:
+    """The rows of a manifest table; columns that it lacks get their defaults."""
+    return rows_from(ManifestRow, table)
+
+
+def read_table(
+    data: BinaryIO,
+    name: str,
+    schema: pa.Schema,
+    declared: Sequence[Column],
+    dictionary: Sequence[str] = (),
+) -> pa.Table:
+    """Reads columns of a Parquet file, perhaps written by an earlier version.
+
+    Args:
+        data: a seekable reader.
+        name: of the file, for the message.
+        schema: the wanted columns.
+        declared: declarations of at least those, for the defaults of columns that the file lacks.
+        dictionary: which of them to keep as dictionaries.
+
+    Raises:
+        DamagedManifest: the file is cut short, altered or of another kind.
+    """
+    try:
+        with pq.ParquetFile(
+            data, read_dictionary=list(dictionary), page_checksum_verification=True
+        ) as file:
+            return conform(file.read(schema.names, use_threads=False), schema, declared)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise DamagedManifest(
+            f"{name} cannot be read ({first_line}); move it out of its folder and start again:"
+            " its photos will be done again"
+        ) from error
+
+
+def part_paths(destination: DestinationStore) -> Iterator[str]:
+    """The parts that are there, in the order in which runs and batches wrote them."""
+    for entry in destination.list(MANIFEST_FOLDER):
+        if entry.path.endswith(".parquet"):
+            yield entry.path
+
+
+def read_manifest(destination: DestinationStore, columns: Sequence[str] | None = None) -> pa.Table:
+    """All rows of all runs, in the order of the parts' paths.
+
+    Args:
+        destination: where the manifest is; no manifest is an empty table.
+        columns: which ones, in this order; None is all.
+
+    Raises:
+        DamagedManifest: a part cannot be read.
+        KeyError: there is no such column.
+    """
+    schema = SCHEMA if columns is None else pa.schema([SCHEMA.field(c) for c in columns])
+    tables = [schema.empty_table()]
+    for path in part_paths(destination):
+        with destination.open(path) as file:
+            tables.append(read_table(file, path, schema, COLUMNS))
+    return pa.concat_tables(tables)

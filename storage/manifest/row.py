@@ -1,0 +1,190 @@
+"""One row of the manifest: what was found about a photograph, what was done and how it went."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from storage.manifest.columns import column, columns_of, schema_of
+
+SCHEMA_VERSION: Final = 1
+"""Raised when a column changes its meaning; a new column alone does not need it."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Status(enum.StrEnum):
+    """How a photograph came out."""
+
+    RESTORED = "restored"
+    NOTHING_TO_DO = "nothing_to_do"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestRow:
+    """What is recorded of one photograph in one run; the fields are the manifest's columns.
+
+    None says "not known" or "does not apply". `source_mtime` follows from `source_mtime_ns`.
+
+    Raises:
+        ValueError: `time` has no time zone, or `models` and `model_sha256` differ in length.
+    """
+
+    source: str = field(metadata=column("Path of the original, relative to the source, POSIX form"))
+    source_size: int = field(metadata=column("Size of the original", "bytes"))
+    source_mtime: datetime = field(
+        init=False, metadata=column("Last change of the original, UTC", "µs")
+    )
+    source_mtime_ns: int = field(
+        metadata=column("Last change of the original, exact, since 1970 UTC", "ns")
+    )
+    source_sha256: str | None = field(
+        default=None, metadata=column("SHA-256 of the original, hexadecimal")
+    )
+    width: int | None = field(default=None, metadata=column("Width, upright", "pixels"))
+    height: int | None = field(default=None, metadata=column("Height, upright", "pixels"))
+    mode: str | None = field(
+        default=None, metadata=column("Pixel mode of the original, such as RGB or L")
+    )
+    format: str | None = field(
+        default=None, metadata=column("File format of the original, such as JPEG")
+    )
+    noise_sigma: float | None = field(
+        default=None,
+        metadata=column("Standard deviation of the noise in the original", "8-bit levels"),
+    )
+    noise_confidence: float | None = field(
+        default=None, metadata=column("Confidence in noise_sigma", "0 to 1")
+    )
+    blur_sigma: float | None = field(
+        default=None, metadata=column("Standard deviation of the blur in the original", "pixels")
+    )
+    blur_confidence: float | None = field(
+        default=None, metadata=column("Confidence in blur_sigma", "0 to 1")
+    )
+    is_monochrome: bool | None = field(
+        default=None, metadata=column("Whether the original is black and white or toned")
+    )
+    monochrome_confidence: float | None = field(
+        default=None, metadata=column("Confidence in is_monochrome", "0 to 1")
+    )
+    plan: tuple[str, ...] = field(default=(), metadata=column("Names of the steps taken, in order"))
+    plan_reasons: tuple[str, ...] = field(
+        default=(), metadata=column("Why each step was taken or left out, one sentence each")
+    )
+    restored_path: str | None = field(
+        default=None, metadata=column("Path of the restored photo, relative to the destination")
+    )
+    restored_sha256: str | None = field(
+        default=None, metadata=column("SHA-256 of the restored file, hexadecimal")
+    )
+    restored_size: int | None = field(
+        default=None, metadata=column("Size of the restored file", "bytes")
+    )
+    colorized_path: str | None = field(
+        default=None, metadata=column("Path of the colorized photo, relative to the destination")
+    )
+    colorized_sha256: str | None = field(
+        default=None, metadata=column("SHA-256 of the colorized file, hexadecimal")
+    )
+    colorized_size: int | None = field(
+        default=None, metadata=column("Size of the colorized file", "bytes")
+    )
+    models: tuple[str, ...] = field(
+        default=(), metadata=column("Names of the steps that used a model")
+    )
+    model_sha256: tuple[str, ...] = field(
+        default=(), metadata=column("SHA-256 of each model's weights, in the order of models")
+    )
+    sharpness_before: float | None = field(
+        default=None, metadata=column("Sharpness of the original")
+    )
+    sharpness_after: float | None = field(
+        default=None, metadata=column("Sharpness of the restored photo")
+    )
+    colourfulness_before: float | None = field(
+        default=None, metadata=column("Colourfulness of the original")
+    )
+    colourfulness_after: float | None = field(
+        default=None, metadata=column("Colourfulness of the final photo")
+    )
+    contrast_before: float | None = field(default=None, metadata=column("Contrast of the original"))
+    contrast_after: float | None = field(
+        default=None, metadata=column("Contrast of the restored photo")
+    )
+    noise_sigma_after: float | None = field(
+        default=None,
+        metadata=column("Standard deviation of the noise in the restored photo", "8-bit levels"),
+    )
+    change_psnr_db: float | None = field(
+        default=None,
+        metadata=column("How close the restored photo is to the original (PSNR)", "dB"),
+    )
+    change_ssim: float | None = field(
+        default=None,
+        metadata=column("How close the restored photo is to the original (SSIM)", "-1 to 1"),
+    )
+    seconds_decode: float | None = field(
+        default=None, metadata=column("Time to read and decode", "s")
+    )
+    seconds_assess: float | None = field(default=None, metadata=column("Time to assess", "s"))
+    seconds_restore: float | None = field(
+        default=None, metadata=column("Time in the restoration steps", "s")
+    )
+    seconds_encode: float | None = field(default=None, metadata=column("Time to encode", "s"))
+    seconds_put: float | None = field(
+        default=None, metadata=column("Time to store the results", "s")
+    )
+    device: str | None = field(
+        default=None, metadata=column("Where the networks ran, such as cpu or cuda:0")
+    )
+    status: Status = field(
+        default=Status.FAILED, metadata=column("restored, nothing_to_do, skipped or failed")
+    )
+    error_class: str | None = field(
+        default=None, metadata=column("Kind of the error or of the reason to skip")
+    )
+    error_message: str | None = field(
+        default=None, metadata=column("What went wrong, one plain line")
+    )
+    error_is_permanent: bool = field(
+        default=False, metadata=column("Whether trying the unchanged file again cannot help")
+    )
+    run_id: str = field(default="", metadata=column("Run that wrote the row; run ids sort by time"))
+    recipe_id: str = field(
+        default="", metadata=column("Settings and models that the row was made with")
+    )
+    software_version: str = field(default="", metadata=column("Version of the program"))
+    time: datetime = field(
+        default_factory=lambda: datetime.now(UTC),
+        metadata=column("When the row was made, UTC", "µs"),
+    )
+
+    def __post_init__(self) -> None:
+        if self.time.tzinfo is None:
+            raise ValueError("the time of a manifest row needs a time zone")
+        if len(self.models) != len(self.model_sha256):
+            raise ValueError("models and model_sha256 must have the same length")
+        moment = _EPOCH + timedelta(microseconds=self.source_mtime_ns // 1000)
+        object.__setattr__(self, "source_mtime", moment)
+
+
+COLUMNS: Final = columns_of(ManifestRow)
+"""The manifest's columns in order."""
+
+SCHEMA: Final = schema_of(ManifestRow, {"restore_archive.schema_version": str(SCHEMA_VERSION)})
+"""The manifest's Arrow schema."""
+
+
+def columns_markdown() -> str:
+    """The manifest's columns as a Markdown table, one line each, ending in a newline."""
+    lines = ["| Column | Type | Unit | Meaning |", "| --- | --- | --- | --- |"]
+    for item in COLUMNS:
+        kind = str(item.arrow_type).replace("list<item: string>", "list of string")
+        nullable = " or null" if item.nullable else ""
+        lines.append(f"| `{item.name}` | {kind}{nullable} | {item.unit} | {item.description} |")
+    return "\n".join(lines) + "\n"
