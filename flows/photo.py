@@ -20,11 +20,11 @@ from restoration.assess import Assessment, assess
 from restoration.assess.noise import estimate_noise
 from restoration.codec import Photo, decode, encode
 from restoration.errors import RestorationError, UnsupportedPhoto
-from restoration.plan import Plan, Step, make_plan
+from restoration.plan import Plan, make_plan
 from restoration.quality import measure, psnr_db, ssim
 from restoration.recipe import Options, recipe_id
 from restoration.restore import Job, Restored, Restorer
-from storage import DestinationStore, SourceStore, StorageError, StoredObject
+from storage import DestinationStore, EntryKind, SourceStore, StorageError, StoredObject
 from storage.manifest import ManifestIndex, ManifestRow, Status, WorkItem
 
 
@@ -73,8 +73,12 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | ManifestRow:
     """Read, decode, assess and plan one photo; a row where its way ends here."""
     row = _blank_row(item, workshop)
     if item.problem:
+        is_loss = item.kind in (EntryKind.UNREADABLE, EntryKind.BAD_NAME)
         return replace(
-            row, status=Status.SKIPPED, error_class=item.kind, error_message=item.problem
+            row,
+            status=Status.FAILED if is_loss else Status.SKIPPED,
+            error_class=item.kind,
+            error_message=item.problem,
         )
     try:
         started = time.perf_counter()
@@ -206,11 +210,11 @@ def _compared(row: ManifestRow, prepared: Prepared, result: Restored) -> Manifes
     """Add quality before and after, and the amount of change."""
     before = prepared.photo.pixels
     sigma = prepared.assessment.noise_sigma
-    quality = measure(before, noise_sigma=sigma)
+    quality = measure(before)
     after, sigma_after = quality, sigma
     if result.pixels is not None:
         sigma_after = estimate_noise(result.pixels).sigma
-        after = measure(result.pixels, noise_sigma=sigma_after)
+        after = measure(result.pixels)
         row = replace(
             row,
             change_psnr_db=psnr_db(before, result.pixels),
@@ -254,8 +258,8 @@ def _carry_over(item: WorkItem, workshop: Workshop) -> ManifestRow | None:
 
 
 def _sha256(file: BinaryIO) -> str:
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
     file.seek(0)
-    return digest
-
-
+    return digest.hexdigest()

@@ -62,6 +62,15 @@ class _Counting:
         self.megapixels = 0.0
         self.started: float | None = None
 
+    def planned(self, photos: int) -> None:
+        """Count photos that wait; the rate counts from the first."""
+        self.started = self.started or time.monotonic()
+        self.total += photos
+
+    def unchanged(self, photos: int) -> None:
+        """Count photos that need nothing."""
+        self.counts["unchanged"] += photos
+
     def count(self, row: ManifestRow) -> None:
         self.counts[row.status] += 1
         self.finished += 1
@@ -114,13 +123,12 @@ class BarReporter(_Counting):
 
     def planned(self, photos: int) -> None:
         """Lengthen the bar: crawling goes on while photos are restored."""
-        self.started = self.started or time.monotonic()
-        self.total += photos
+        super().planned(photos)
         self._progress.update(self._task, total=self.total)
 
     def unchanged(self, photos: int) -> None:
         """Count photos that need nothing."""
-        self.counts["unchanged"] += photos
+        super().unchanged(photos)
         self._progress.update(self._task, state=self.describe())
 
     def done(self, row: ManifestRow) -> None:
@@ -143,15 +151,6 @@ class LineReporter(_Counting):
 
     def __exit__(self, *_: object) -> None:
         return
-
-    def planned(self, photos: int) -> None:
-        """Count photos that wait."""
-        self.started = self.started or time.monotonic()
-        self.total += photos
-
-    def unchanged(self, photos: int) -> None:
-        """Count photos that need nothing."""
-        self.counts["unchanged"] += photos
 
     def done(self, row: ManifestRow) -> None:
         """Say it at once (verbose), or now and then."""

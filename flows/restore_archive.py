@@ -180,9 +180,7 @@ def _until_stopped(planned: Iterator[list[WorkItem]]) -> Iterator[list[WorkItem]
         yield items
 
 
-def _total(
-    run_id: str, survey: Survey, done: list[BatchSummary], seconds: float
-) -> RunSummary:
+def _total(run_id: str, survey: Survey, done: list[BatchSummary], seconds: float) -> RunSummary:
     failures = [line for batch in done for line in batch.failures]
     return RunSummary(
         run_id=run_id,

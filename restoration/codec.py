@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, TiffImagePlugin
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from restoration.errors import DecodeError, EncodeError, TooLarge, UnsupportedPhoto
 
@@ -38,9 +38,59 @@ SUFFIX_FORMATS: Final = {
 """File name suffixes (lower case) of the formats that are read and written."""
 
 OTHER_PHOTO_SUFFIXES: Final = frozenset(
-    ".heic .heif .avif .jp2 .j2k .jpx .jpf .jxl .bmp .dib .gif .psd .psb .tga .pcx .ppm .pgm .pbm"
-    " .pnm .dng .cr2 .cr3 .crw .nef .nrw .arw .srf .sr2 .raf .orf .rw2 .pef .srw .x3f .3fr .iiq"
-    " .fff .mrw .erf .kdc .dcr .raw .exr .hdr .fits .fit .fts .djvu .pcd .sgi .jbig2".split()
+    {
+        ".heic",
+        ".heif",
+        ".avif",
+        ".jp2",
+        ".j2k",
+        ".jpx",
+        ".jpf",
+        ".jxl",
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".psd",
+        ".psb",
+        ".tga",
+        ".pcx",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".dng",
+        ".cr2",
+        ".cr3",
+        ".crw",
+        ".nef",
+        ".nrw",
+        ".arw",
+        ".srf",
+        ".sr2",
+        ".raf",
+        ".orf",
+        ".rw2",
+        ".pef",
+        ".srw",
+        ".x3f",
+        ".3fr",
+        ".iiq",
+        ".fff",
+        ".mrw",
+        ".erf",
+        ".kdc",
+        ".dcr",
+        ".raw",
+        ".exr",
+        ".hdr",
+        ".fits",
+        ".fit",
+        ".fts",
+        ".djvu",
+        ".pcd",
+        ".sgi",
+        ".jbig2",
+    }
 )
 """Suffixes of photographs that exist in archives but are not read here: reported, not ignored."""
 
@@ -117,7 +167,7 @@ class Photo:
     @property
     def megapixels(self) -> float:
         """Size in 10^6 pixels."""
-        return self.pixels.shape[0] * self.pixels.shape[1] / 1e6
+        return float(self.pixels.shape[0] * self.pixels.shape[1] / 1e6)
 
 
 def read_header(file: BinaryIO) -> Header:
@@ -164,18 +214,18 @@ def decode(file: BinaryIO, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS) ->
     return Photo(pixels, header.format, header.mode, extras)
 
 
-def encode(photo: Photo, pixels: Byte, *, format: str | None = None) -> bytes:
+def encode(photo: Photo, pixels: Byte, *, file_format: str | None = None) -> bytes:
     """Encode `pixels` in the photo's own format, with its profile, EXIF and resolution.
 
     Args:
         photo: where the pixels came from.
         pixels: (H, W) or (H, W, 3) uint8.
-        format: another format than the source's.
+        file_format: another format than the source's.
 
     Raises:
         EncodeError: the encoder refused.
     """
-    target = format or photo.format
+    target = file_format or photo.format
     extras = photo.extras
     image = Image.fromarray(_join_alpha(pixels, extras.alpha))
     if target == "JPEG" and image.mode in ("LA", "RGBA"):
@@ -208,7 +258,7 @@ def _open(file: BinaryIO) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return Image.open(file, formats=("JPEG", "PNG", "TIFF", "WEBP", "MPO"))
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise DecodeError("not a JPEG, PNG, TIFF or WebP image, whatever its name says") from error
     except Exception as error:  # a header may break Pillow in many ways
         raise DecodeError(f"the image header is damaged: {error}") from error
@@ -314,22 +364,22 @@ def _join_alpha(pixels: Byte, alpha: Byte | None) -> Byte:
     return pixels if alpha is None else np.dstack([pixels, alpha])
 
 
-def _save_options(format: str, extras: Extras) -> dict[str, object]:
+def _save_options(file_format: str, extras: Extras) -> dict[str, object]:
     options: dict[str, object] = {}
     if extras.icc_profile:
         options["icc_profile"] = extras.icc_profile
-    if extras.dpi and format != "WEBP":
+    if extras.dpi and file_format != "WEBP":
         options["dpi"] = extras.dpi
-    if extras.exif and format != "TIFF":
+    if extras.exif and file_format != "TIFF":
         options["exif"] = extras.exif
-    if extras.xmp and format in ("JPEG", "WEBP"):
+    if extras.xmp and file_format in ("JPEG", "WEBP"):
         options["xmp"] = extras.xmp
-    if format == "JPEG":
+    if file_format == "JPEG":
         # 4:4:4 at 95: a restored photo must not get new blocks or coarser chroma than it had.
         options |= {"quality": 95, "subsampling": 0, "optimize": True}
-    elif format == "WEBP":
+    elif file_format == "WEBP":
         options |= {"lossless": True} if extras.lossless else {"quality": 95}
-    elif format == "TIFF":
+    elif file_format == "TIFF":
         options |= _tiff_options(extras)
     return options
 
@@ -338,7 +388,7 @@ def _tiff_options(extras: Extras) -> dict[str, object]:
     # JPEG inside TIFF would add a second loss: such a source becomes Deflate.
     lossless = ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")
     same = extras.compression if extras.compression in lossless else "tiff_adobe_deflate"
-    options: dict[str, object] = {"compression": "tiff_adobe_deflate" if not same else same}
+    options: dict[str, object] = {"compression": same}
     if extras.tiff_tags:
         options["tiffinfo"] = dict(extras.tiff_tags)
     return options

@@ -52,7 +52,8 @@ def colorize(luma: Byte, model: Model) -> Byte:
         strip = luma[top : top + _STRIP]
         local = _enlarge_rows(coefficients, luma.shape[:2], top, strip.shape[0])
         guide = strip.astype(np.float32)[..., None] / 255
-        out[top : top + _STRIP] = join_chroma(strip, local[..., :2] * guide + local[..., 2:])
+        chroma = np.asarray(local[..., :2] * guide + local[..., 2:], np.float32)
+        out[top : top + _STRIP] = join_chroma(strip, chroma)
     return out
 
 
@@ -76,7 +77,7 @@ def predict_chroma(small: Float, model: Model) -> Float:
         raise GuardError("the network returned NaN or infinity")
     size = (small.shape[1], small.shape[0])
     enlarged = cv2.resize(chroma.transpose(1, 2, 0), size, interpolation=cv2.INTER_LINEAR)
-    return np.clip(enlarged, -0.5, 0.5).astype(np.float32)
+    return np.asarray(np.clip(enlarged, -0.5, 0.5), np.float32)
 
 
 def _working_picture(luma: Byte) -> Float:
@@ -85,7 +86,7 @@ def _working_picture(luma: Byte) -> Float:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     small = cv2.resize(luma, size, interpolation=interpolation)
-    return np.asarray(small, np.float32) / 255
+    return np.asarray(small, np.float32) / np.float32(255)
 
 
 def _guided_coefficients(guide: Float, chroma: Float) -> tuple[Float, Float]:
@@ -93,7 +94,7 @@ def _guided_coefficients(guide: Float, chroma: Float) -> tuple[Float, Float]:
     window = (2 * _GUIDE_RADIUS + 1,) * 2
 
     def mean(image: Float) -> Float:
-        return cv2.blur(image, window, borderType=cv2.BORDER_REFLECT)
+        return np.asarray(cv2.blur(image, window, borderType=cv2.BORDER_REFLECT), np.float32)
 
     mean_guide = mean(guide)
     variance = mean(guide * guide) - mean_guide**2
@@ -113,10 +114,11 @@ def _enlarge_rows(small: Float, shape: tuple[int, ...], top: int, rows: int) -> 
             [0, scale_y, (top + 0.5) * scale_y - 0.5],
         ]
     )
-    return cv2.warpAffine(
+    enlarged = cv2.warpAffine(
         small,
         matrix,
         (shape[1], rows),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
+    return np.asarray(enlarged, np.float32)

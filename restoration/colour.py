@@ -66,9 +66,7 @@ def join_chroma(luma: Byte, chroma: Float) -> Byte:
     difference[..., 2] = chroma[..., 0] * (255 / CB_SCALE)
     difference[..., 1] = -(0.299 * difference[..., 0] + 0.114 * difference[..., 2]) / 0.587
     highest, lowest = difference.max(-1), difference.min(-1)
-    room = np.minimum(
-        (255 - y) / np.maximum(highest, 1e-6), y / np.maximum(-lowest, 1e-6)
-    )
+    room = np.minimum((255 - y) / np.maximum(highest, 1e-6), y / np.maximum(-lowest, 1e-6))
     difference *= np.minimum(room, 1)[..., None]
     rgb = np.rint(y[..., None] + difference).astype(np.int16)
     return _hold_luma(np.clip(rgb, 0, 255).astype(np.uint8), luma)

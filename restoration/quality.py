@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration.assess.noise import estimate_noise
 from restoration.colour import luma8
 
 Byte = NDArray[np.uint8]
@@ -27,7 +28,7 @@ class Quality:
 
     Attributes:
         sharpness: root mean square response of the 4-neighbour Laplacian on luma, less what
-            noise of the measured sigma adds, 8-bit units (after Pech-Pacheco et al.,
+            noise of the sigma measured on luma adds, 8-bit units (after Pech-Pacheco et al.,
             "Diatom autofocusing in brightfield microscopy", ICPR 2000).
         colourfulness: Hasler and Suesstrunk, "Measuring colourfulness in natural images",
             SPIE 2003; 0 is gray, about 40 an ordinary colour photo.
@@ -39,8 +40,8 @@ class Quality:
     contrast: float
 
 
-def measure(pixels: Byte, *, noise_sigma: float) -> Quality:
-    """Measure (H, W) or (H, W, 3) uint8 pixels whose noise sigma (8-bit units) is known."""
+def measure(pixels: Byte) -> Quality:
+    """Measure (H, W) or (H, W, 3) uint8 pixels."""
     luma = luma8(pixels)
     sums = np.zeros(3)
     for top in range(0, luma.shape[0], _STRIP):
@@ -55,7 +56,8 @@ def measure(pixels: Byte, *, noise_sigma: float) -> Quality:
             float(np.square(strip[inner], dtype=np.float64).sum()),
         )
     energy, mean, square = sums / luma.size
-    noise_energy = _LAPLACIAN_NOISE_GAIN * noise_sigma**2
+    # Of the luma, not of the photo: noise that differs between channels partly cancels in luma.
+    noise_energy = _LAPLACIAN_NOISE_GAIN * estimate_noise(luma).sigma ** 2
     return Quality(
         sharpness=math.sqrt(max(energy - noise_energy, 0)),
         colourfulness=colourfulness(pixels),
@@ -113,7 +115,8 @@ def _ssim_map(a: Byte, b: Byte) -> NDArray[np.float32]:
     x, y = a.astype(np.float32), b.astype(np.float32)
 
     def mean(image: NDArray[np.float32]) -> NDArray[np.float32]:
-        return cv2.GaussianBlur(image, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT_101)
+        window = cv2.GaussianBlur(image, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT_101)
+        return np.asarray(window, np.float32)
 
     mean_x, mean_y = mean(x), mean(y)
     variance_x = mean(x * x) - mean_x**2
@@ -121,7 +124,5 @@ def _ssim_map(a: Byte, b: Byte) -> NDArray[np.float32]:
     covariance = mean(x * y) - mean_x * mean_y
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     top = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    result: NDArray[np.float32] = top / (
-        (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
-    )
-    return result
+    bottom = (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
+    return np.asarray(top / bottom, np.float32)

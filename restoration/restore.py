@@ -94,9 +94,7 @@ class Restorer:
                 inputs.append(_three_channels(jobs[i].pixels) if done is None else done)
                 current[i] = None
             # 16 bits between two networks, so that nothing is lost to rounding on the way.
-            outputs = run_tiled(
-                self.model(step), inputs, self.tiling, self.device, dtype=np.uint16
-            )
+            outputs = run_tiled(self.model(step), inputs, self.tiling, self.device, dtype=np.uint16)
             for i, output in zip(chosen, outputs, strict=True):
                 current[i] = output
         return [

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from torch import Tensor
 
 from restoration.errors import GuardError
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Pixels = NDArray[Any]
+"""uint8 or uint16."""
 Network = Callable[[Tensor], Tensor]
 
 _SMALLEST_TILE: Final = 128
@@ -53,7 +55,7 @@ class Tiling:
         """
         if self.side % self.multiple or self.blend % 2:
             raise ValueError(f"tile side {self.side} or blend {self.blend} is not aligned")
-        if self.side < 2 * self.context + 2 * self.blend + self.multiple:
+        if self.side < 2 * (self.context + self.blend + self.multiple):
             raise ValueError(f"tile side {self.side} is too small for context {self.context}")
 
     def halved(self) -> Tiling | None:
@@ -120,13 +122,15 @@ def spans(length: int, tiling: Tiling) -> list[_Span]:
     multiple = tiling.multiple
     padded = -(-length // multiple) * multiple
     side = min(tiling.side, padded)
-    step = tiling.side - 2 * tiling.context - tiling.blend
+    # One multiple less than would just do: aligning the starts may widen a gap by that much.
+    room = tiling.side - 2 * tiling.context - tiling.blend
+    step = (room // multiple - 1) * multiple
     count = 1 if padded <= side else -(-(padded - side) // step) + 1
     starts = [
         round(i * (padded - side) / max(count - 1, 1) / multiple) * multiple for i in range(count)
     ]
     # Where neighbours meet: the middle of what both of them see.
-    cuts = [(right + left + side) // 2 for left, right in zip(starts, starts[1:], strict=False)]
+    cuts = [(right + left + side) // 2 for left, right in pairwise(starts)]
     half = tiling.blend // 2
     ramp = ((np.arange(tiling.blend) + 0.5) / max(tiling.blend, 1)).astype(np.float32)
     out = []
@@ -163,8 +167,8 @@ class _Canvas:
         missing = (down.length - cut.shape[0], across.length - cut.shape[1])
         if any(missing):
             mirror = missing[0] < cut.shape[0] and missing[1] < cut.shape[1]
-            mode = "reflect" if mirror else "edge"
-            cut = np.pad(cut, ((0, missing[0]), (0, missing[1]), (0, 0)), mode=mode)  # type: ignore[call-overload]
+            widths = ((0, int(missing[0])), (0, int(missing[1])), (0, 0))
+            cut = np.pad(cut, widths, mode="reflect" if mirror else "edge")
         scale = np.float32(1 / np.iinfo(cut.dtype).max)
         values = np.ascontiguousarray(cut.transpose(2, 0, 1)).astype(np.float32)
         return torch.from_numpy(values * scale)
@@ -217,9 +221,7 @@ def _run(
     return [canvas.output for canvas in canvases]
 
 
-def _batches(
-    canvases: Sequence[_Canvas], size: int
-) -> Iterator[list[tuple[_Canvas, int, int]]]:
+def _batches(canvases: Sequence[_Canvas], size: int) -> Iterator[list[tuple[_Canvas, int, int]]]:
     """Tiles in reading order, cut where the batch is full or the tiles' shape changes."""
     batch: list[tuple[_Canvas, int, int]] = []
     shape: tuple[int, int] | None = None

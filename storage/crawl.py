@@ -71,13 +71,7 @@ def walk(
         BadLocation: the root itself cannot be listed.
         StorageError: no room for the temporary file of a very large folder.
     """
-    try:
-        top = _list_folder(root or b"/", left_out, run_length)
-    except OSError as error:
-        raise BadLocation(f"cannot list {os.fsdecode(root)}: {reason(error)}") from error
-    if top.problem:
-        raise BadLocation(f"cannot list all of {os.fsdecode(root)}: {top.problem}")
-    open_folders = [_Folder(b"", top.names)]
+    open_folders = [_Folder(b"", _list_root(root, left_out, run_length))]
     while open_folders:
         folder = open_folders[-1]
         name = next(folder.names, None)
@@ -148,6 +142,18 @@ def _is_utf8(path: bytes) -> bool:
 def _sort_key(name: bytes) -> bytes:
     """UTF-8 sorts as its code points do; other bytes sort as what is shown for them."""
     return name if _is_utf8(name) else shown(name).encode()
+
+
+def _list_root(
+    root: bytes, left_out: Callable[[bytes], bool], run_length: int
+) -> Generator[bytes, None, None]:
+    try:
+        top = _list_folder(root or b"/", left_out, run_length)
+    except OSError as error:
+        raise BadLocation(f"cannot list {os.fsdecode(root)}: {reason(error)}") from error
+    if top.problem:
+        raise BadLocation(f"cannot list all of {os.fsdecode(root)}: {top.problem}")
+    return top.names
 
 
 def _enter(

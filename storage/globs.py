@@ -38,7 +38,9 @@ class PathFilter:
         self._include = _any_of(_expression(parts) for parts in included)
         self._exclude = _any_of(_expression(parts) for parts in excluded)
         self._pruned = _any_of(
-            _expression(parts[:-1]) for parts in excluded if len(parts) > 1 and parts[-1] == "**"
+            _expression(parts[:-1]) + "(?:/.+)?"
+            for parts in excluded
+            if len(parts) > 1 and parts[-1] == "**"
         )
         self._starts = [_literal_start(parts) for parts in included]
 

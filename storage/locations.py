@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from storage.base import DestinationStore, SourceStore
-from storage.errors import BadLocation
+from storage.errors import BadLocation, reason
 from storage.local import LocalDestination, LocalSource
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
@@ -41,13 +41,10 @@ def open_destination(location: str, source: SourceStore) -> DestinationStore:
     root = destination.root
     if source.url.startswith("file://"):
         _check_apart(root, _local_path(source.url))
-    if root.exists() and not root.is_dir():
-        raise BadLocation(f"the destination {root} is not a folder")
-    nearest = next(folder for folder in (root, *root.parents) if folder.exists())
-    if not nearest.is_dir():
-        raise BadLocation(f"the destination {root} cannot be made: {nearest} is not a folder")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise BadLocation(f"the destination {root} is not writable: no permission in {nearest}")
+    try:
+        _check_usable(root)
+    except OSError as error:
+        raise BadLocation(f"the destination {root} cannot be used: {reason(error)}") from error
     return destination
 
 
@@ -66,6 +63,14 @@ def _local_path(location: str) -> Path:
     if parts.netloc not in ("", "localhost") or not parts.path:
         raise BadLocation(f"{location} names no folder here; write file:///folder")
     return Path(unquote(parts.path))
+
+
+def _check_usable(root: Path) -> None:
+    nearest = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not nearest.is_dir():
+        raise BadLocation(f"the destination {root} cannot be made: {nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise BadLocation(f"the destination {root} is not writable: no permission in {nearest}")
 
 
 def _check_apart(destination: Path, source: Path) -> None:

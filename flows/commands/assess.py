@@ -32,7 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
             with path.open("rb") as file:
                 photo = decode(file)
         except IsADirectoryError:
-            raise ValueError(f"{path} is a folder; `run --dry-run` looks at whole folders") from None
+            raise ValueError(
+                f"{path} is a folder; `run --dry-run` looks at whole folders"
+            ) from None
         except (RestorationError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             console.print(f"{name}: {reason}", highlight=False, markup=False, soft_wrap=True)

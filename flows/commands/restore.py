@@ -75,10 +75,10 @@ def _write(
             store.put(output.name, original)
     else:
         pixels = photo.pixels if result.pixels is None else result.pixels
-        store.put(output.name, encode(photo, pixels, format=target_format))
+        store.put(output.name, encode(photo, pixels, file_format=target_format))
     if result.colorized is not None:
         beside = colorized_path(output)
-        store.put(beside.name, encode(photo, result.colorized, format=target_format))
+        store.put(beside.name, encode(photo, result.colorized, file_format=target_format))
         written.append(beside)
     return list(written)
 

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.embedded_server import be_quiet, prefect_server
-from flows.progress import BarReporter, LineReporter, printable, reporting_to
+from flows.progress import BarReporter, LineReporter, Reporter, printable, reporting_to
 from flows.stopping import stopping_on_interrupt
 from restoration.codec import DEFAULT_MAX_MEGAPIXELS
 from restoration.models import resolve_device
@@ -44,11 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N photos in this run")
     parser.add_argument(
-        "--batch-megapixels", type=float, default=200.0, metavar="N",
+        "--batch-megapixels",
+        type=float,
+        default=200.0,
+        metavar="N",
         help="size of a batch (default: %(default)g)",
     )
     parser.add_argument(
-        "--max-megapixels", type=float, default=DEFAULT_MAX_MEGAPIXELS, metavar="N",
+        "--max-megapixels",
+        type=float,
+        default=DEFAULT_MAX_MEGAPIXELS,
+        metavar="N",
         help="refuse larger photos (default: %(default)g)",
     )
     parser.add_argument("--force", action="store_true", help="redo photos that are unchanged")
@@ -97,13 +103,12 @@ def _check(arguments: argparse.Namespace) -> None:
 def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
     with ExitStack() as stack:
         if not arguments.quiet:
-            shows_bar = console.is_terminal and not arguments.verbose
-            reporter = (
-                BarReporter(console)
-                if shows_bar
-                else LineReporter(console, verbose=arguments.verbose)
-            )
-            stack.enter_context(reporting_to(stack.enter_context(reporter)))
+            reporter: Reporter
+            if console.is_terminal and not arguments.verbose:
+                reporter = stack.enter_context(BarReporter(console))
+            else:
+                reporter = stack.enter_context(LineReporter(console, verbose=arguments.verbose))
+            stack.enter_context(reporting_to(reporter))
         stack.enter_context(
             stopping_on_interrupt(
                 lambda: print(

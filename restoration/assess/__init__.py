@@ -39,7 +39,7 @@ def assess(image: NDArray[np.uint8]) -> Assessment:
         raise ValueError(f"expected an (H, W) or (H, W, 3) array, got shape {image.shape}")
     noise = estimate_noise(image)
     blur = estimate_blur(image)
-    monochrome = estimate_monochrome(image)
+    monochrome = estimate_monochrome(image, noise.sigma)
     return Assessment(
         noise_sigma=noise.sigma,
         noise_confidence=noise.confidence,

@@ -34,14 +34,20 @@ but the plainest colour photographs more than 1.3.
 TAIL_LIMIT = 7.0
 """Largest distance (8-bit chroma units) from the tone curve at the 99.5 % quantile of the blocks.
 
-Catches the small coloured thing in a gray scene; torn and stained prints reach 6.
+Catches the coloured part of a gray scene; torn and stained prints reach 6.
 """
+
+OUTLIER_LIMIT = 12.0
+"""Largest distance (8-bit chroma units) of all but the `OUTLIERS` farthest blocks.
+
+Catches the small coloured thing, however large the photograph; in prints even the farthest
+block is no farther than 8.
+"""
+
+OUTLIERS = 3
 
 TRIMMED_SHARE = 0.95
 TAIL_SHARE = 0.995
-
-RAYLEIGH_TAIL = math.sqrt(-2.0 * math.log(1.0 - TAIL_SHARE))
-"""Quantile `TAIL_SHARE` of the length of a 2-D Gaussian vector of unit variance per component."""
 
 BORDER_SHARE = 0.06
 """Share of each side left out: torn edges, mounts and the table under the print."""
@@ -57,6 +63,18 @@ FEW_BLOCKS = 300
 
 NOISY_BLOCKS = 0.8
 """Noise (8-bit chroma units per component) of the block means above which 2x2 are merged."""
+
+NOISE_CORRELATION = 2.0
+"""Chroma subsampled 2x2 (JPEG 4:2:0) keeps twice the block noise that its pixels promise."""
+
+CHROMA_NOISE = 0.64
+"""Noise of Cb and Cr over that of R', G' and B' where it is independent per channel.
+
+The norm of the rows of BT.601's matrix: 0.62 for Cb, 0.66 for Cr.
+"""
+
+CHROMA_SCALE = (0.564, 0.713)
+"""Cb = 0.564 (B - Y) and Cr = 0.713 (R - Y) of ITU-R BT.601, without their offset."""
 
 CURVE_DEGREE = 3
 
@@ -86,11 +104,17 @@ class _Distances:
     Attributes:
         spread: rms of the nearest 95 %.
         tail: quantile 99.5 %.
-        noise: standard deviation per component that neighbouring blocks do not share.
+        outlier: the farthest but three.
+        count: number of blocks.
+        noise: standard deviation of the block means' noise per component: what neighbouring
+            blocks do not share, but no more than the pixels' noise explains, because coloured
+            texture differs between neighbours too.
     """
 
     spread: float
     tail: float
+    outlier: float
+    count: int
     noise: float
 
 
@@ -100,9 +124,9 @@ def _block_means(image: Byte, side: int) -> Float:
     strips = []
     for row in range(rows):
         strip = image[row * side : (row + 1) * side, : columns * side].astype(np.float32)
-        strips.append(cv2.resize(strip, (columns, 1), interpolation=cv2.INTER_AREA))
-    means: Float = np.concatenate(strips, axis=0).reshape(rows, columns, 3)
-    return means
+        mean = cv2.resize(strip, (columns, 1), interpolation=cv2.INTER_AREA)
+        strips.append(np.asarray(mean, np.float32).reshape(1, columns, 3))
+    return np.concatenate(strips, axis=0)
 
 
 def _tone_curve(luma: Double, chroma: Double) -> Double:
@@ -134,12 +158,19 @@ def _neighbour_noise(residual: Double, shape: tuple[int, int]) -> float:
     return float(1.4826 * np.median(np.abs(steps)) / math.sqrt(2.0))
 
 
-def _distances(blocks: Float) -> _Distances:
-    """Measure how far block means (h, w, 3) are from their tone curve."""
+def _distances(blocks: Float, side: int, pixel_noise: float) -> _Distances:
+    """Measure how far block means (h, w, 3) are from their tone curve.
+
+    Args:
+        blocks: mean colours of blocks of `side` pixels.
+        side: in pixels.
+        pixel_noise: standard deviation of the chroma's noise per pixel and component.
+    """
     flat = blocks.reshape(-1, 3).astype(np.float64)
     luma = flat @ np.array([0.299, 0.587, 0.114])
-    # Cb and Cr of BT.601, without their offset.
-    chroma = np.stack([(flat[:, 2] - luma) * 0.564, (flat[:, 0] - luma) * 0.713], axis=1)
+    chroma = np.stack(
+        [(flat[:, 2] - luma) * CHROMA_SCALE[0], (flat[:, 0] - luma) * CHROMA_SCALE[1]], axis=1
+    )
     residual = chroma - _tone_curve(luma, chroma)
     tone = np.median(chroma, axis=0)
     strength = float(np.hypot(*tone))
@@ -148,30 +179,49 @@ def _distances(blocks: Float) -> _Distances:
     squared = np.square(residual).sum(axis=1) - along * (1.0 - ALONG_WEIGHT**2) * toned
     ordered = np.sort(np.maximum(squared, 0.0))
     nearest = ordered[: max(1, math.ceil(len(ordered) * TRIMMED_SHARE))]
-    return _Distances(
-        math.sqrt(float(nearest.mean())),
-        math.sqrt(float(np.quantile(ordered, TAIL_SHARE))),
+    noise = min(
         _neighbour_noise(residual, (blocks.shape[0], blocks.shape[1])),
+        NOISE_CORRELATION * pixel_noise / side,
+    )
+    return _Distances(
+        spread=math.sqrt(float(nearest.mean())),
+        tail=math.sqrt(float(np.quantile(ordered, TAIL_SHARE))),
+        outlier=math.sqrt(float(ordered[-1 - min(OUTLIERS, len(ordered) - 1)])),
+        count=len(ordered),
+        noise=noise,
     )
 
 
-def _without_noise(distances: _Distances) -> tuple[float, float]:
-    """Spread and tail less what noise of the blocks adds to them."""
-    spread = distances.spread**2 - 2.0 * distances.noise**2
-    tail = distances.tail**2 - (RAYLEIGH_TAIL * distances.noise) ** 2
-    return math.sqrt(max(spread, 0.0)), math.sqrt(max(tail, 0.0))
+def _colourfulness(distances: _Distances) -> float:
+    """Largest of spread, tail and outlier, less the blocks' noise, over its limit.
+
+    The length of a 2-D Gaussian vector of variance v per component has the mean square 2 v and
+    exceeds sqrt(-2 v ln p) with probability p (Rayleigh).
+    """
+    variance = 2.0 * distances.noise**2
+    last = (OUTLIERS + 1) / max(distances.count, OUTLIERS + 1)
+    measures = (
+        (distances.spread, variance, SPREAD_LIMIT),
+        (distances.tail, -variance * math.log(1.0 - TAIL_SHARE), TAIL_LIMIT),
+        (distances.outlier, -variance * math.log(last), OUTLIER_LIMIT),
+    )
+    return max(
+        math.sqrt(max(length**2 - of_noise, 0.0)) / limit for length, of_noise, limit in measures
+    )
 
 
-def estimate_monochrome(image: Byte) -> MonochromeEstimate:
+def estimate_monochrome(image: Byte, noise_sigma: float = 0.0) -> MonochromeEstimate:
     """Decide whether a photograph is gray or toned with a single hue.
 
     The confidence is the product of two factors: the number n of blocks, as n / (n + 100); and
-    the distance of the decision from its threshold, as 1 - exp(-3 |ln m|) with m the larger of
-    spread and tail over their limits. An array without colour channels is monochrome with
-    confidence 1.
+    the distance of the decision from its threshold, as 1 - exp(-3 |ln m|) with m the largest of
+    spread, tail and outlier over their limits. An array without colour channels is monochrome
+    with confidence 1.
 
     Args:
         image: (H, W) or (H, W, 3) R'G'B', uint8, any size from 1x1 up; is not modified.
+        noise_sigma: standard deviation of the noise per channel in 8-bit units, as
+            `estimate_noise` gives it: bounds what may be taken for noise.
 
     Returns:
         The decision; True with confidence 0 for a photograph smaller than one block.
@@ -185,14 +235,15 @@ def estimate_monochrome(image: Byte) -> MonochromeEstimate:
     inner = image[top : height - top, left : width - left]
     side = max(BLOCK_SIDE, -(-max(inner.shape[:2]) // MOST_BLOCKS))
     blocks = _block_means(inner, side)
-    distances = _distances(blocks)
+    pixel_noise = CHROMA_NOISE * noise_sigma
+    distances = _distances(blocks, side, pixel_noise)
     while distances.noise > NOISY_BLOCKS and blocks.shape[0] * blocks.shape[1] >= 4 * FEW_BLOCKS:
         size = (blocks.shape[1] // 2, blocks.shape[0] // 2)
         even = blocks[: size[1] * 2, : size[0] * 2]
         blocks = np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), np.float32)
-        distances = _distances(blocks)
-    spread, tail = _without_noise(distances)
-    measure = max(spread / SPREAD_LIMIT, tail / TAIL_LIMIT)
-    count = blocks.shape[0] * blocks.shape[1]
+        side *= 2
+        distances = _distances(blocks, side, pixel_noise)
+    measure = _colourfulness(distances)
     sureness = 1.0 - math.exp(-3.0 * abs(math.log(max(measure, 1e-3))))
-    return MonochromeEstimate(measure < 1.0, count / (count + FEW_BLOCKS / 3) * sureness)
+    enough = distances.count / (distances.count + FEW_BLOCKS / 3)
+    return MonochromeEstimate(measure < 1.0, enough * sureness)

@@ -79,7 +79,8 @@ gravel, grass or twigs (1.4-1.7, reading 7-9) fall to 4-5.
 EIGEN_MARGIN = 2.0
 """The eigenvalue estimate takes over where it is this many times the patch estimate.
 
-Texture lifts the smallest eigenvalue of clean photographs to 5, in few to 10, hence also `EIGEN_FLOOR`.
+Texture lifts the smallest eigenvalue of clean photographs to 5, of few to 10: hence also
+`EIGEN_FLOOR`.
 """
 
 EIGEN_FLOOR = 12.0

@@ -20,7 +20,7 @@ WINDOW_SIDE = 192
 """Side of a window in pixels: holds hundreds of 8x8 patches and dozens of edge blocks."""
 
 GRID_SIDE = 6
-"""Windows per axis: 36 windows (1.3 megapixels) cost 0.2 s and still meet a small sharp subject."""
+"""Windows per axis: 36 windows (1.3 megapixels) take 0.1 s and still meet a small sharp subject."""
 
 WHOLE_AREA = WINDOW_SIDE * WINDOW_SIDE * GRID_SIDE * GRID_SIDE
 """Up to this many pixels a photograph is measured whole, as a single window."""
@@ -47,8 +47,7 @@ def to_luma(image: Byte) -> Float:
     if image.ndim == 2:
         return image.astype(np.float32)
     # A float conversion keeps fractions, which a uint8 cvtColor would round to whole steps.
-    luma: Float = cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2GRAY)
-    return luma
+    return np.asarray(cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2GRAY), np.float32)
 
 
 def _even_lines(luma: Float, limit: int) -> tuple[int, int]:
@@ -89,9 +88,8 @@ def without_margins(image: Byte) -> Byte:
     return image[top : height - bottom, left : width - right]
 
 
-def _starts(length: int, side: int, area_left: int) -> list[int]:
-    """Offsets of evenly spread windows along one axis."""
-    count = max(1, min(area_left, length // side))
+def _starts(length: int, side: int, count: int) -> list[int]:
+    """Offsets of `count` evenly spread windows along one axis."""
     if count == 1:
         return [(length - side) // 2]
     return [round(index * (length - side) / (count - 1)) for index in range(count)]
@@ -112,7 +110,8 @@ def native_windows(image: Byte) -> list[Byte]:
         return [image]
     side_y, side_x = min(WINDOW_SIDE, height), min(WINDOW_SIDE, width)
     budget = max(1, WHOLE_AREA // (side_y * side_x))
-    rows = max(1, min(round(math.sqrt(budget * height / width)), height // side_y))
+    rows = min(round(math.sqrt(budget * height / width)), height // side_y, budget)
+    rows = max(1, rows)
     columns = max(1, min(budget // rows, width // side_x))
     return [
         image[y : y + side_y, x : x + side_x]

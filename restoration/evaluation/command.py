@@ -69,9 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         conditions = denoise_conditions()
         peers: Sequence[Method] = denoising_peers() if arguments.peers else ()
     else:
-        conditions = deblur_conditions(
-            read_kernels(arguments.kernels) if arguments.kernels else ()
-        )
+        conditions = deblur_conditions(read_kernels(arguments.kernels) if arguments.kernels else ())
         peers = deblurring_peers() if arguments.peers else ()
     scores = list(evaluate_restoration(photos, conditions, [*methods, *peers]))
     console.print(_restoration_table(title, scores))

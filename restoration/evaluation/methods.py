@@ -72,7 +72,7 @@ def denoising_peers() -> list[Method]:
             image / 255.0, patch_size=5, patch_distance=6, h=0.6 * scaled, sigma=scaled,
             fast_mode=True, channel_axis=-1,
         )  # fmt: skip
-        return np.clip(np.rint(result * 255), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(result * 255), 0, 255), np.uint8)
 
     return [*peers, Method("scikit-image NLM, told sigma", skimage_nlm)]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -109,13 +110,11 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(config.in_channels * config.unshuffle**2, widths[0], 3, padding=1)
         self.down_blocks = nn.ModuleList(_blocks(width, config.blocks) for width in widths[:-1])
         self.downs = nn.ModuleList(
-            nn.Conv2d(fine, coarse, 2, stride=2)
-            for fine, coarse in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairwise(widths)
         )
         self.bottom = _blocks(widths[-1], config.bottom_blocks)
         self.ups = nn.ModuleList(
-            nn.ConvTranspose2d(coarse, fine, 2, stride=2)
-            for fine, coarse in zip(widths, widths[1:], strict=False)
+            nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in pairwise(widths)
         )
         self.up_blocks = nn.ModuleList(_blocks(width, config.blocks) for width in widths[:-1])
         self.tail = nn.Conv2d(widths[0], config.out_channels * config.upshuffle**2, 3, padding=1)
@@ -182,8 +181,10 @@ def gmac_per_megapixel(network: UNet, side: int = 512) -> float:
         nonlocal macs
         if isinstance(module, nn.ConvTranspose2d):
             # Kernel equals stride: each input element meets each weight once.
-            macs += output[0, 0].numel() / (module.stride[0] * module.stride[1]) * (
-                module.weight.numel()
+            macs += (
+                output[0, 0].numel()
+                / (module.stride[0] * module.stride[1])
+                * (module.weight.numel())
             )
         elif isinstance(module, nn.Conv2d):
             macs += output[0, 0].numel() * module.weight.numel()

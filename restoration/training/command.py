@@ -22,12 +22,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
     parser.add_argument("task", choices=sorted(TASKS))
     parser.add_argument(
-        "--data", type=Path, action="append", required=True, metavar="DIR",
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
         help="folder of clean colour photographs, searched recursively; may be repeated",
     )
     parser.add_argument("--minutes", type=float, required=True, help="wall-clock budget")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE",
-                        help="weights file to write (.safetensors)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="weights file to write (.safetensors)",
+    )
     parser.add_argument("--init", type=Path, metavar="FILE", help="weights to start from")
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     parser.add_argument("--learning-rate", type=float, default=1.2e-3)
@@ -71,8 +80,13 @@ def run(arguments: argparse.Namespace) -> int:
         )
 
     train(
-        task, photos, arguments.output, options,
-        device=arguments.device, initial=initial, report=show,
+        task,
+        photos,
+        arguments.output,
+        options,
+        device=arguments.device,
+        initial=initial,
+        report=show,
     )
     console.print(f"wrote {arguments.output}")
     return 0

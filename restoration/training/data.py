@@ -30,7 +30,7 @@ class PhotoSet:
     @property
     def megapixels(self) -> float:
         """Size of the training part in 10^6 pixels."""
-        return sum(photo.shape[0] * photo.shape[1] for photo in self.train) / 1e6
+        return float(sum(photo.shape[0] * photo.shape[1] for photo in self.train) / 1e6)
 
 
 def photo_files(folders: Iterable[Path]) -> Iterator[Path]:

@@ -8,6 +8,7 @@ and a network trained on unclipped noise loses up to 1.7 dB on them.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,7 +41,8 @@ def film_grain(image: Float, sigma: float, radius: float, rng: np.random.Generat
         rng: source of randomness.
     """
     grain = rng.standard_normal(image.shape[:2], dtype=np.float32)
-    grain = cv2.GaussianBlur(grain, (0, 0), radius, borderType=cv2.BORDER_REFLECT_101)
+    blurred = cv2.GaussianBlur(grain, (0, 0), radius, borderType=cv2.BORDER_REFLECT_101)
+    grain = np.asarray(blurred, np.float32)
     # White noise filtered with a Gaussian of s pixels keeps 1 / (2 s sqrt(pi)) of its standard
     # deviation in the continuous limit; measuring is exact at every radius.
     grain *= np.float32(sigma / max(float(grain.std()), 1e-6))
@@ -52,13 +54,17 @@ def jpeg_round_trip(image: Byte, quality: int) -> Byte:
     ok, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not ok:
         raise ValueError("OpenCV could not encode the patch as JPEG")
-    return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 def blur(image: Float, kernel: Float) -> Float:
     """Convolve every channel with `kernel` (odd sides, sums to 1); borders are mirrored."""
     # filter2D correlates; convolution (what optics do) flips the kernel.
-    return cv2.filter2D(image, -1, kernel[::-1, ::-1], borderType=cv2.BORDER_REFLECT_101)
+    flipped = kernel[::-1, ::-1]
+    return np.asarray(
+        cv2.filter2D(image, -1, flipped, borderType=cv2.BORDER_REFLECT_101), np.float32
+    )
 
 
 def gaussian_kernel(sigma_x: float, sigma_y: float | None = None, angle: float = 0.0) -> Float:
@@ -69,7 +75,7 @@ def gaussian_kernel(sigma_x: float, sigma_y: float | None = None, angle: float =
     u = x * math.cos(angle) + y * math.sin(angle)
     v = -x * math.sin(angle) + y * math.cos(angle)
     kernel = np.exp(-0.5 * ((u / sigma_x) ** 2 + (v / sigma_y) ** 2))
-    return (kernel / kernel.sum()).astype(np.float32)
+    return _normalised(kernel)
 
 
 def disk_kernel(radius: float) -> Float:
@@ -80,7 +86,7 @@ def disk_kernel(radius: float) -> Float:
     inside = (axis[:, None] ** 2 + axis[None, :] ** 2 <= radius**2).astype(np.float64)
     side = 2 * half + 1
     kernel = inside.reshape(side, steps, side, steps).mean((1, 3))
-    return (kernel / kernel.sum()).astype(np.float32)
+    return _normalised(kernel)
 
 
 def motion_kernel(length: float, rng: np.random.Generator) -> Float:
@@ -105,8 +111,7 @@ def motion_kernel(length: float, rng: np.random.Generator) -> Float:
         for dy in (0, 1):
             weight = np.abs(1 - dx - fraction[:, 0]) * np.abs(1 - dy - fraction[:, 1])
             np.add.at(kernel, (corner[:, 1] + dy + half, corner[:, 0] + dx + half), weight)
-    kernel = cv2.GaussianBlur(kernel, (0, 0), rng.uniform(0.3, 0.7))
-    return (kernel / kernel.sum()).astype(np.float32)
+    return _normalised(np.asarray(cv2.GaussianBlur(kernel, (0, 0), rng.uniform(0.3, 0.7))))
 
 
 def random_blur_kernel(rng: np.random.Generator) -> Float | None:
@@ -165,3 +170,7 @@ def luma(image: NDArray[np.generic]) -> Float:
     """BT.601 luma of an R'G'B' array of shape (..., 3), in the array's own range."""
     weighted: Float = image.astype(np.float32) @ BT601
     return weighted
+
+
+def _normalised(kernel: NDArray[Any]) -> Float:
+    return np.asarray(kernel / kernel.sum(), np.float32)

@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from restoration.colour import CB_SCALE, CR_SCALE, join_chroma, luma8
 from restoration.networks import UNet, UNetConfig
+from restoration.quality import psnr_db
 from restoration.training.data import PhotoSet, centre_crop, random_patch
 from restoration.training.degradations import (
     Byte,
+    Float,
     blur,
     gaussian_kernel,
     luma,
@@ -23,9 +26,6 @@ from restoration.training.degradations import (
     random_noise,
     white_noise,
 )
-
-CB_SCALE, CR_SCALE = 0.5 / (1 - 0.114), 0.5 / (1 - 0.299)
-"""Cb = (B - Y) CB_SCALE and Cr = (R - Y) CR_SCALE: ITU-R BT.601, chroma in [-0.5, 0.5]."""
 
 
 class TrainingTask(ABC):
@@ -147,12 +147,11 @@ class Colorize(TrainingTask):
         with torch.inference_mode():
             for photo in photos.validation:
                 crop = centre_crop(_resize_short_side(photo, 192), 192)
-                gray, chroma = split_luma_chroma(crop)
-                predicted = network(torch.from_numpy(gray)[None, None].to(device)).float().cpu()[0]
-                big = functional.interpolate(predicted[None], size=gray.shape, mode="bilinear")
-                rgb = join_luma_chroma(gray, big[0].numpy())
-                errors.append(_psnr_db(quantise(rgb * 255), crop))
-                del chroma
+                gray, _ = split_luma_chroma(crop)
+                predicted = network(torch.from_numpy(gray)[None, None].to(device)).float().cpu()
+                chroma = functional.interpolate(predicted, size=gray.shape, mode="bilinear")[0]
+                colorized = join_chroma(luma8(crop), chroma.permute(1, 2, 0).numpy())
+                errors.append(psnr_db(colorized, crop))
         return float(np.mean(errors))
 
 
@@ -169,9 +168,7 @@ def to_tensor(image: Byte) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
 
 
-def split_luma_chroma(
-    image: Byte,
-) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], Tensor]:
+def split_luma_chroma(image: Byte) -> tuple[Float, Tensor]:
     """Split R'G'B' (H, W, 3) into luma (H, W) in [0, 1] and chroma (2, H, W) in [-0.5, 0.5]."""
     rgb = image.astype(np.float32) / 255
     y = luma(rgb)
@@ -179,26 +176,13 @@ def split_luma_chroma(
     return y, torch.from_numpy(chroma.astype(np.float32))
 
 
-def join_luma_chroma(
-    y: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-    chroma: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Inverse of `split_luma_chroma`, not clipped: (H, W, 3)."""
-    red = y + chroma[1] / CR_SCALE
-    blue = y + chroma[0] / CB_SCALE
-    green = (y - 0.299 * red - 0.114 * blue) / 0.587
-    return np.stack([red, green, blue], axis=-1)
-
-
-def _as_old_film(
-    y: np.ndarray[tuple[int, ...], np.dtype[np.float32]], rgb: Byte, rng: np.random.Generator
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _as_old_film(y: Float, rgb: Byte, rng: np.random.Generator) -> Float:
     """Luma as other emulsions and years record it: spectral weights, contrast, fading, grain."""
     if rng.random() < 0.4:
         weights = rng.dirichlet((3.0, 5.0, 2.5)).astype(np.float32)
-        y = (rgb.astype(np.float32) / 255) @ weights
+        y = np.asarray((rgb.astype(np.float32) / 255) @ weights, np.float32)
     if rng.random() < 0.5:
-        y = np.clip(y, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.25)))
+        y = np.asarray(np.clip(y, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.25))), np.float32)
         low, high = rng.uniform(0, 0.12), rng.uniform(0.85, 1.0)
         y = np.float32(low) + y * np.float32(high - low)
     if rng.random() < 0.3:
@@ -211,7 +195,7 @@ def _half(chroma: Tensor) -> Tensor:
 
 
 def _resize_short_side(photo: Byte, side: int) -> Byte:
-    height, width = photo.shape[:2]
+    height, width = int(photo.shape[0]), int(photo.shape[1])
     scale = side / min(height, width)
     if scale == 1:
         return photo
@@ -228,10 +212,5 @@ def _mean_psnr(
         for degraded, clean in zip(inputs, targets, strict=True):
             output = network(to_tensor(degraded)[None].to(device)).float().cpu()[0]
             restored = quantise(output.numpy().transpose(1, 2, 0) * 255)
-            scores.append(_psnr_db(restored, clean))
+            scores.append(psnr_db(restored, clean))
     return float(np.mean(scores))
-
-
-def _psnr_db(a: Byte, b: Byte) -> float:
-    error = np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)
-    return float(10 * np.log10(255.0**2 / max(error, 1e-10)))

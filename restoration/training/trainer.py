@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import queue
 import threading
 import time
@@ -125,14 +124,12 @@ def train(
     return progress
 
 
-def save_weights(
-    weights: dict[str, Tensor], config: UNetConfig, path: Path, *, task: str
-) -> None:
+def save_weights(weights: dict[str, Tensor], config: UNetConfig, path: Path, *, task: str) -> None:
     """Write fp16 safetensors whose header names the task and the network's shape."""
     half = {name: tensor.detach().half().cpu().contiguous() for name, tensor in weights.items()}
     temporary = path.with_name(path.name + ".part")
     save_file(half, temporary, metadata={"task": task, "unet": config.to_json()})
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _run(
@@ -242,9 +239,7 @@ def _averaged(state: _State) -> UNet:
     return network.eval()
 
 
-def _prefetched(
-    task: TrainingTask, photos: PhotoSet, seed: int
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _prefetched(task: TrainingTask, photos: PhotoSet, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Draw batches in a thread, one ahead of the optimiser."""
     waiting: queue.Queue[tuple[Tensor, Tensor]] = queue.Queue(maxsize=2)
 
@@ -282,7 +277,7 @@ def _save_checkpoint(state: _State, path: Path) -> None:
         "gradient_norm": str(state.gradient_norm),
     }
     save_file(contiguous, temporary, metadata=metadata)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _load_checkpoint(state: _State, path: Path) -> None:
@@ -301,5 +296,3 @@ def _load_checkpoint(state: _State, path: Path) -> None:
             }
     state.steps, state.seconds = int(metadata["steps"]), float(metadata["seconds"])
     state.gradient_norm = float(metadata["gradient_norm"])
-
-

@@ -151,12 +151,20 @@ def _values(column: Column, values: list[Any]) -> list[Any]:
     return values
 
 
+def _is_dictionary(arrow_type: Any) -> bool:  # noqa: ANN401
+    return bool(pa.types.is_dictionary(arrow_type))
+
+
+def _plain(arrow_type: Any) -> Any:  # noqa: ANN401
+    return arrow_type.value_type if _is_dictionary(arrow_type) else arrow_type
+
+
 def conform(table: pa.Table, schema: pa.Schema, declared: Sequence[Column]) -> pa.Table:
     """Gives a table exactly these columns: what it lacks is filled with the default.
 
     Args:
         table: as read from a file, perhaps written by another version.
-        schema: the wanted columns.
+        schema: the wanted columns; those of dictionary type are encoded.
         declared: declarations of at least those.
 
     Raises:
@@ -166,10 +174,12 @@ def conform(table: pa.Table, schema: pa.Schema, declared: Sequence[Column]) -> p
     arrays = []
     for field in schema:
         if field.name in table.column_names:
-            arrays.append(table.column(field.name).cast(field.type))
-            continue
-        default = defaults[field.name]
-        if default is None and not field.nullable:
-            raise ValueError(f"it has no column {field.name}")
-        arrays.append(pa.array([default] * table.num_rows, field.type))
+            array = table.column(field.name)
+        else:
+            default = defaults[field.name]
+            if default is None and not field.nullable:
+                raise ValueError(f"it has no column {field.name}")
+            array = pa.chunked_array([_array([default] * table.num_rows, _plain(field.type))])
+        array = array.cast(_plain(field.type))
+        arrays.append(array.dictionary_encode() if _is_dictionary(field.type) else array)
     return pa.Table.from_arrays(arrays, schema=schema)

@@ -68,17 +68,11 @@ class ManifestIndex:
             DamagedManifest: a part cannot be read; the message says which and what to do.
             StorageError: the manifest cannot be listed.
         """
-        schema = _index_schema()
-        tables = [schema.empty_table()]
         parts = _PartTable([], [0])
-        for path in part_paths(destination):
-            with destination.open(path) as file:
-                part = read_table(file, path, schema, COLUMNS, _REPEATING)
-            tables.append(part)
-            parts.add(path, part.num_rows)
-        table = pa.concat_tables(tables).unify_dictionaries()
-        del tables
-        return cls(destination, _latest(table), parts)
+        # The table has no name here, so that _latest can free each column once it was copied.
+        latest = _latest(_read_parts(destination, parts))
+        pa.default_memory_pool().release_unused()
+        return cls(destination, latest, parts)
 
     def lookup(self, sources: Sequence[str]) -> list[KnownPhoto | None]:
         """What is known of these sources.
@@ -161,6 +155,18 @@ def _index_schema() -> pa.Schema:
             field = field.with_type(pa.dictionary(pa.int32(), pa.string()))
         fields.append(field)
     return pa.schema(fields)
+
+
+def _read_parts(destination: DestinationStore, parts: _PartTable) -> pa.Table:
+    """The needed columns of all parts, in order; `parts` learns where each one starts."""
+    schema = _index_schema()
+    tables = [schema.empty_table()]
+    for path in part_paths(destination):
+        with destination.open(path) as file:
+            part = read_table(file, path, schema, COLUMNS)
+        tables.append(part)
+        parts.add(path, part.num_rows)
+    return pa.concat_tables(tables).unify_dictionaries()
 
 
 def _latest(table: pa.Table) -> pa.Table:

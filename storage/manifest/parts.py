@@ -81,7 +81,6 @@ def read_table(
     name: str,
     schema: pa.Schema,
     declared: Sequence[Column],
-    dictionary: Sequence[str] = (),
 ) -> pa.Table:
     """Reads columns of a Parquet file, perhaps written by an earlier version.
 
@@ -90,15 +89,12 @@ def read_table(
         name: of the file, for the message.
         schema: the wanted columns.
         declared: declarations of at least those, for the defaults of columns that the file lacks.
-        dictionary: which of them to keep as dictionaries.
 
     Raises:
         DamagedManifest: the file is cut short, altered or of another kind.
     """
     try:
-        with pq.ParquetFile(
-            data, read_dictionary=list(dictionary), page_checksum_verification=True
-        ) as file:
+        with pq.ParquetFile(data, page_checksum_verification=True) as file:
             return conform(file.read(schema.names, use_threads=False), schema, declared)
     except (pa.ArrowException, OSError, ValueError) as error:
         first_line = str(error).partition("\n")[0]

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flows.cli import main
+from restoration.colour import luma8
+from tests.scenes import encoded, gray_scene, noisy, scene
+
+
+def call(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "noisy.jpg").write_bytes(encoded(noisy(gray_scene(), 25), "JPEG", quality=95))
+    (folder / "clean.png").write_bytes(encoded(scene(), "PNG"))
+    (folder / "broken.png").write_bytes(encoded(scene(), "PNG")[:999])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ([], "required"),
+        (["frobnicate"], "invalid choice"),
+        (["run"], "required"),
+        (["run", "PHOTOS", "OUT", "--steps", "sharpen"], "unknown step 'sharpen'"),
+        (["run", "PHOTOS", "OUT", "--steps", "colorize,denoise"], "order"),
+        (["run", "PHOTOS", "OUT", "--device", "tpu"], "unknown device"),
+        (["run", "PHOTOS", "OUT", "--limit", "0"], "--limit"),
+        (["run", "PHOTOS", "OUT", "--limit", "many"], "invalid int"),
+        (["run", "PHOTOS", "OUT", "--batch-megapixels", "0"], "--batch-megapixels"),
+        (["run", "PHOTOS", "OUT", "--batch-megapixels", "nan"], "--batch-megapixels"),
+        (["run", "PHOTOS", "OUT", "--max-megapixels", "-1"], "--max-megapixels"),
+        (["run", "PHOTOS", "OUT", "--quiet", "--verbose"], "not allowed with"),
+        (["run", "PHOTOS/none", "OUT"], "PHOTOS/none"),
+        (["run", "PHOTOS", "PHOTOS"], "PHOTOS"),
+        (["run", "PHOTOS", "PHOTOS/restored"], "PHOTOS"),
+        (["run", "s3://bucket/x", "OUT"], "S3"),
+        (["restore", "PHOTOS/none.jpg", "-o", "x.jpg"], "no such photo"),
+        (["restore", "PHOTOS/noisy.jpg", "-o", "OUT.gif"], "suffix"),
+        (["restore", "PHOTOS/noisy.jpg", "-o", "PHOTOS/noisy.jpg"], "overwrite"),
+        (["restore", "PHOTOS/noisy.jpg", "-o", "nowhere/x.jpg"], "nowhere"),
+        (["assess", "PHOTOS"], "is a folder"),
+        (["train", "denoise", "--data", "PHOTOS", "--minutes", "0", "--output", "x"], "--minutes"),
+        (["evaluate", "denoise", "--data", "PHOTOS/none"], "no such folder"),
+    ],
+)
+def test_bad_arguments_are_one_clear_line(
+    words: list[str], complaint: str, photos: Path, tmp_path: Path, capsys
+) -> None:
+    placed = [
+        word.replace("PHOTOS", str(photos)).replace("OUT", str(tmp_path / "out")) for word in words
+    ]
+    before = sorted(tmp_path.rglob("*"))
+    assert call(*placed) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("restore-archive: ")
+    assert captured.err.count("\n") == 1
+    assert complaint.replace("PHOTOS", str(photos)) in captured.err
+    assert sorted(tmp_path.rglob("*")) == before, "nothing may be written"
+
+
+def test_assess_is_one_line_per_photo(photos: Path, capsys) -> None:
+    code = call("assess", *sorted(photos.iterdir()))
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 1, "one of them is broken"
+    assert len(lines) == 3
+    assert "damaged" in lines[0]
+    assert "plan: nothing to do" in lines[1]
+    assert "monochrome" in lines[2]
+    assert "plan: denoise, colorize" in lines[2]
+
+
+def test_assess_gives_reasons(photos: Path, capsys) -> None:
+    assert call("assess", "--reasons", photos / "clean.png") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_restore_one_photo(photos: Path, tmp_path: Path, capsys) -> None:
+    output = tmp_path / "done.png"
+    assert call("restore", photos / "noisy.jpg", "-o", output, "--device", "cpu") == 0
+    gray = np.asarray(Image.open(output))
+    colour = np.asarray(Image.open(tmp_path / "done-colorized.png"))
+    np.testing.assert_array_equal(luma8(colour), gray)
+    assert "wrote" in capsys.readouterr().out
+
+
+def test_restore_passes_a_clean_photo_through(photos: Path, tmp_path: Path) -> None:
+    output = tmp_path / "clean.png"
+    assert call("restore", photos / "clean.png", "-o", output) == 0
+    assert output.read_bytes() == (photos / "clean.png").read_bytes()
+
+
+def test_restore_says_why_it_cannot(photos: Path, tmp_path: Path, capsys) -> None:
+    assert call("restore", photos / "broken.png", "-o", tmp_path / "x.png") == 1
+    assert "damaged" in capsys.readouterr().err
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_dry_run_writes_nothing(photos: Path, tmp_path: Path, capsys) -> None:
+    assert call("run", photos, tmp_path / "out", "--dry-run") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("would restore") and "noisy.jpg" in line for line in lines)
+    assert any(line.startswith("nothing to do") and "clean.png" in line for line in lines)
+    assert any(line.startswith("would fail") and "broken.png" in line for line in lines)
+    assert not (tmp_path / "out").exists()
+
+
+def test_models_come_with_their_cards(capsys) -> None:
+    assert call("models", "--json") == 0
+    cards = json.loads(capsys.readouterr().out)
+    assert [card["task"] for card in cards] == ["denoise", "deblur", "colorize"]
+    assert call("models") == 0
+    assert cards[0]["name"] in capsys.readouterr().out
+
+
+def test_run_from_a_shell_is_quiet_and_exits_with_1_for_a_broken_photo(
+    photos: Path, tmp_path: Path, prefect_home: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "run", photos, tmp_path / "out", "--json", "--quiet"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PREFECT_HOME": str(prefect_home)},
+    )
+    assert done.returncode == 1, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["restored"], summary["nothing_to_do"], summary["failed"]) == (1, 1, 1)
+    assert done.stderr == "", "no third-party noise"
+    quiet = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "run", photos, tmp_path / "out", "--quiet"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PREFECT_HOME": str(prefect_home)},
+    )
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (1, "", "")
+
+
+def test_help_and_version(capsys) -> None:
+    for words in (["--version"], ["--help"], ["run", "--help"], ["train", "--help"]):
+        with pytest.raises(SystemExit) as stop:
+            call(*words)
+        assert stop.value.code == 0
+    assert "PHOTOS" in capsys.readouterr().out

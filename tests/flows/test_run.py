@@ -1,0 +1,284 @@
+"""The flow on real photographs, through Prefect's test harness."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.dataset as ds
+import pytest
+from PIL import Image
+
+import flows.photo
+import restoration.recipe
+from flows.restore_archive import RunSummary, restore_archive
+from flows.stopping import stop_requested
+from restoration.colour import luma8
+from restoration.models import ModelCard
+from storage import DestinationBusy, open_destination, open_source
+from storage.manifest import ManifestRow, Status, read_manifest, rows_of
+from tests.scenes import encoded, gray_scene, noisy, scene
+
+pytestmark = pytest.mark.usefixtures("prefect_harness")
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Six small photos of every fate, two folders deep."""
+    source = tmp_path / "photos"
+    (source / "a" / "b").mkdir(parents=True)
+    files = {
+        "a/b/noisy.png": encoded(noisy(scene(), 25), "PNG"),
+        "a/clean.png": encoded(scene(seed=1), "PNG"),
+        "a/Gräy noisy.JPG": encoded(noisy(gray_scene(seed=2), 20), "JPEG", quality=95),
+        "broken.jpg": encoded(scene(seed=3), "JPEG")[:3000],
+        "letter.txt": b"no photo",
+        "old.bmp": encoded(scene(20, 20), "BMP"),
+        "print.tif": encoded(gray_scene(seed=4), "TIFF", compression="tiff_lzw"),
+    }
+    for name, data in files.items():
+        (source / name).write_bytes(data)
+    return source
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "restored"
+
+
+def run(archive: Path, target: Path, **options: object) -> RunSummary:
+    return restore_archive(str(archive), str(target), device="cpu", **options)
+
+
+def latest(archive: Path, target: Path) -> dict[str, ManifestRow]:
+    store = open_destination(str(target), open_source(str(archive)))
+    return {row.source: row for row in rows_of(read_manifest(store))}
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Counts real decodes by watching the seam where the flow calls the codec."""
+    seen: list[str] = []
+    real: Callable[..., object] = flows.photo.decode
+
+    def spy(file, **options):
+        seen.append(file.name if hasattr(file, "name") else "?")
+        return real(file, **options)
+
+    monkeypatch.setattr(flows.photo, "decode", spy)
+    return seen
+
+
+def test_every_photo_has_its_fate_and_its_row(archive: Path, target: Path) -> None:
+    before = {path: sha256(path) for path in archive.rglob("*") if path.is_file()}
+    summary = run(archive, target)
+    assert (summary.restored, summary.nothing_to_do) == (3, 1)
+    assert (summary.skipped, summary.failed) == (1, 1)
+    assert (summary.photos, summary.other_files) == (6, 1)
+    assert not summary.all_well
+    assert summary.failures == (
+        "failed: broken.jpg: " + latest(archive, target)["broken.jpg"].error_message,
+    )
+
+    rows = latest(archive, target)
+    assert {name: row.status for name, row in rows.items()} == {
+        "a/b/noisy.png": Status.RESTORED,
+        "a/clean.png": Status.NOTHING_TO_DO,
+        "a/Gräy noisy.JPG": Status.RESTORED,
+        "broken.jpg": Status.FAILED,
+        "old.bmp": Status.SKIPPED,
+        "print.tif": Status.RESTORED,
+    }
+    assert rows["broken.jpg"].error_class == "DecodeError"
+    assert "truncated" in rows["broken.jpg"].error_message
+    assert rows["a/b/noisy.png"].plan == ("denoise",)
+    assert rows["a/Gräy noisy.JPG"].plan == ("denoise", "colorize")
+    assert rows["print.tif"].plan == ("colorize",)
+    for path, digest in before.items():
+        assert sha256(path) == digest
+        if path.relative_to(archive).as_posix() in rows:
+            assert rows[path.relative_to(archive).as_posix()].source_sha256 in (digest, None)
+
+
+def test_outputs_are_what_the_manifest_says(archive: Path, target: Path) -> None:
+    run(archive, target)
+    outputs = {p.relative_to(target).as_posix() for top in ("restored", "colorized")
+               for p in (target / top).rglob("*") if p.is_file()}  # fmt: skip
+    listed = set()
+    for row in latest(archive, target).values():
+        for path, digest, size in (
+            (row.restored_path, row.restored_sha256, row.restored_size),
+            (row.colorized_path, row.colorized_sha256, row.colorized_size),
+        ):
+            if path is None:
+                continue
+            listed.add(path)
+            assert sha256(target / path) == digest
+            assert (target / path).stat().st_size == size
+            with Image.open(target / path) as image, Image.open(archive / row.source) as original:
+                image.load()
+                assert image.format == original.format == row.format
+                assert image.size == original.size == (row.width, row.height)
+    assert outputs == listed
+    assert len(outputs) == 6
+
+
+def test_untouched_photos_pass_byte_for_byte(archive: Path, target: Path) -> None:
+    run(archive, target)
+    for name in ("a/clean.png", "print.tif"):
+        assert (target / "restored" / name).read_bytes() == (archive / name).read_bytes()
+    colorized = np.asarray(Image.open(target / "colorized" / "print.tif"))
+    np.testing.assert_array_equal(luma8(colorized), gray_scene(seed=4))
+
+
+def test_rows_measure_before_and_after(archive: Path, target: Path) -> None:
+    run(archive, target)
+    row = latest(archive, target)["a/b/noisy.png"]
+    assert row.noise_sigma == pytest.approx(25, abs=4)
+    assert row.noise_sigma_after < 8
+    assert row.change_psnr_db < 30
+    assert 0 < row.change_ssim < 1
+    assert row.sharpness_before > 0
+    assert row.contrast_after == pytest.approx(row.contrast_before, rel=0.2)
+    assert row.seconds_restore > 0
+    assert row.models == ("denoise-48",)
+    assert len(row.model_sha256[0]) == 64
+
+
+def test_the_manifest_is_one_dataset(archive: Path, target: Path) -> None:
+    summary = run(archive, target, batch_megapixels=0.1)
+    table = ds.dataset(target / "manifest").to_table()
+    assert table.num_rows == 6
+    assert set(table["run_id"].to_pylist()) == {summary.run_id}
+    assert len(list((target / "manifest").rglob("*.parquet"))) >= 4, "one part per batch"
+    assert not list((target / ".restore-archive" / "worklists").rglob("*.parquet"))
+
+
+def test_a_second_run_decodes_nothing(archive: Path, target: Path, decoded: list[str]) -> None:
+    run(archive, target)
+    first = len(decoded)
+    assert first == 5
+    stamps = {p: p.stat().st_mtime_ns for p in target.rglob("*") if p.is_file()}
+    summary = run(archive, target)
+    assert len(decoded) == first
+    assert (summary.unchanged, summary.unchanged_failures) == (6, 1)
+    assert not summary.all_well, "the broken photo is still broken"
+    stamps.pop(target / ".restore-archive" / "lock", None)
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
+
+
+def test_exactly_what_changed_is_done_again(
+    archive: Path, target: Path, decoded: list[str]
+) -> None:
+    run(archive, target)
+    decoded.clear()
+    (archive / "a" / "clean.png").write_bytes(encoded(noisy(scene(seed=1), 30), "PNG"))
+    (target / "restored" / "a" / "b" / "noisy.png").unlink()
+    (archive / "new.png").write_bytes(encoded(scene(64, 64, seed=9), "PNG"))
+    summary = run(archive, target)
+    assert len(decoded) == 3
+    assert summary.unchanged == 4
+    assert latest(archive, target)["a/clean.png"].status == Status.RESTORED
+    assert (target / "restored" / "a" / "b" / "noisy.png").exists()
+
+
+def test_a_touched_photo_is_read_but_not_redone(
+    archive: Path, target: Path, decoded: list[str]
+) -> None:
+    run(archive, target)
+    decoded.clear()
+    os.utime(archive / "a" / "b" / "noisy.png", ns=(10**18, 10**18))
+    before = latest(archive, target)["a/b/noisy.png"]
+    run(archive, target)
+    assert decoded == []
+    after = latest(archive, target)["a/b/noisy.png"]
+    assert after.source_mtime_ns == 10**18
+    assert after.restored_sha256 == before.restored_sha256
+    assert run(archive, target).unchanged == 6
+
+
+def test_other_options_redo(archive: Path, target: Path, decoded: list[str]) -> None:
+    run(archive, target, steps="denoise")
+    assert not (target / "colorized").exists()
+    decoded.clear()
+    run(archive, target)
+    assert len(decoded) == 5
+    assert (target / "colorized" / "print.tif").exists()
+    decoded.clear()
+    run(archive, target, force=True)
+    assert len(decoded) == 5
+
+
+def test_another_model_redoes_only_the_photos_it_restored(
+    archive: Path, target: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(archive, target)
+    decoded.clear()
+    real = restoration.recipe.card_for
+
+    def newer(task: str, folder: Path) -> ModelCard:
+        card = real(task, folder)
+        return replace(card, sha256="f" * 64) if task == "denoise" else card
+
+    monkeypatch.setattr(restoration.recipe, "card_for", newer)
+    summary = run(archive, target)
+    assert len(decoded) == 2, "the two denoised ones"
+    assert summary.unchanged == 4
+
+
+def test_selection(archive: Path, target: Path) -> None:
+    summary = run(archive, target, include=["a/**"], exclude=["*.JPG"])
+    assert sorted(latest(archive, target)) == ["a/b/noisy.png", "a/clean.png"]
+    assert summary.all_well
+    assert run(archive, target, limit=1).photos >= 1
+    assert len(latest(archive, target)) == 3
+
+
+def test_a_busy_destination_is_refused(archive: Path, target: Path) -> None:
+    store = open_destination(str(target), open_source(str(archive)))
+    with store.lock(), pytest.raises(DestinationBusy):
+        run(archive, target)
+
+
+def test_stopping_keeps_what_was_done_and_goes_on_later(
+    archive: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(archive / "a")
+    for i in range(5):
+        (archive / f"p{i}.png").write_bytes(encoded(noisy(scene(96, 96, seed=i), 20), "PNG"))
+    monkeypatch.setattr("flows.batch.GROUP_PHOTOS", 2)
+    asked = iter([False, False, True])
+    monkeypatch.setattr("flows.batch.stop_requested", lambda: next(asked, stop_requested()))
+    first = run(archive, target)
+    assert first.stopped
+    done = set(latest(archive, target))
+    assert 0 < len(done) < 8
+    second = run(archive, target)
+    assert not second.stopped
+    table = ds.dataset(target / "manifest").to_table()
+    assert sorted(table["source"].to_pylist()) == sorted(
+        ["broken.jpg", "old.bmp", "print.tif", *(f"p{i}.png" for i in range(5))]
+    )
+
+
+def test_leftovers_of_a_killed_run_are_swept(archive: Path, target: Path) -> None:
+    from storage.manifest import WorkItem, write_worklist
+
+    store = open_destination(str(target), open_source(str(archive)))
+    items = [WorkItem("a/b/noisy.png", 1, 1, "file", "", 0.1, "")]
+    write_worklist(store, "20200101T000000Z-000000", 0, items)
+    stale = target / "restored" / "a" / "b" / ".restore-archive-0123456789abcdef0123456789abcdef.part"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"half")
+    run(archive, target)
+    assert not stale.exists()
+    assert not list(target.rglob("*.part"))

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from restoration.errors import WeightsError
+from restoration.models import (
+    WEIGHTS_FOLDER,
+    available_models,
+    card_for,
+    file_sha256,
+    load_model,
+    read_network,
+    resolve_device,
+)
+from restoration.networks import UNet, UNetConfig, gmac_per_megapixel, parameter_count
+
+CPU = torch.device("cpu")
+TASKS = ("denoise", "deblur", "colorize")
+
+
+def test_a_new_restoration_network_is_the_identity() -> None:
+    image = torch.rand(2, 3, 37, 50)
+    torch.testing.assert_close(UNet(UNetConfig(widths=(8, 16, 16)))(image), image)
+
+
+@settings(max_examples=20, deadline=None)
+@given(height=st.integers(1, 70), width=st.integers(1, 70))
+def test_any_size_goes_through(height: int, width: int) -> None:
+    restore = UNet(UNetConfig(widths=(4, 8, 8)))
+    colour = UNet(UNetConfig(1, 2, 2, 1, (4, 8), residual=False))
+    with torch.inference_mode():
+        assert restore(torch.rand(1, 3, height, width)).shape == (1, 3, height, width)
+        half = (-(-height // 2), -(-width // 2))
+        assert colour(torch.rand(1, 1, height, width)).shape == (1, 2, *half)
+
+
+def test_size_of_the_default_network() -> None:
+    network = UNet(UNetConfig())
+    assert parameter_count(network) == pytest.approx(1.94e6, rel=0.01)
+    # By hand: 1.9 M weights, each level's blocks cost 20.7 GMAC/MP (weights x output pixels).
+    assert gmac_per_megapixel(network) == pytest.approx(69.4, abs=0.1)
+
+
+def test_configuration_survives_its_json() -> None:
+    config = UNetConfig(1, 2, 2, 1, (4, 8), residual=False)
+    assert UNetConfig.from_json(config.to_json()) == config
+    with pytest.raises(ValueError, match="configuration"):
+        UNetConfig.from_json('{"widths": 3}')
+    with pytest.raises(ValueError, match="one shape"):
+        UNetConfig(in_channels=1)
+
+
+def test_every_task_has_a_shipped_model_and_its_card_is_true() -> None:
+    assert [card.task for card in available_models()] == list(TASKS)
+    for card in available_models():
+        path = WEIGHTS_FOLDER / card.file
+        assert file_sha256(path) == card.sha256
+        assert path.stat().st_size <= 16 * 2**20
+        network = read_network(path)
+        assert parameter_count(network) == card.parameters
+        assert gmac_per_megapixel(network) == pytest.approx(card.gmac_per_megapixel, abs=0.1)
+        assert all(tensor.dtype == torch.float16 for tensor in load_file(path).values())
+        assert card.trained_on
+        assert card.recipe
+        assert card.metrics
+        assert card.known_failures
+
+
+def test_a_model_is_loaded_once() -> None:
+    assert load_model("denoise", CPU) is load_model("denoise", CPU)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    card = card_for("denoise")
+    for name in (card.file, card.file.replace(".safetensors", ".json")):
+        shutil.copy(WEIGHTS_FOLDER / name, tmp_path / name)
+    return tmp_path
+
+
+def test_altered_weights_are_refused(weights: Path) -> None:
+    path = weights / card_for("denoise").file
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match="sha256"):
+        load_model("denoise", CPU, weights)
+
+
+def test_missing_weights_and_broken_cards_have_a_plain_message(weights: Path) -> None:
+    with pytest.raises(WeightsError, match="no model for deblur"):
+        load_model("deblur", CPU, weights)
+    (weights / card_for("denoise").file).unlink()
+    with pytest.raises(WeightsError, match="missing"):
+        load_model("denoise", CPU, weights)
+    (weights / "broken.json").write_text("{", encoding="utf-8")
+    with pytest.raises(WeightsError, match="broken.json"):
+        available_models(weights)
+
+
+def test_what_is_no_weights_file_is_refused(tmp_path: Path) -> None:
+    junk = tmp_path / "junk.safetensors"
+    junk.write_bytes(np.random.default_rng(0).bytes(1000))
+    with pytest.raises(WeightsError):
+        read_network(junk)
+    headless = tmp_path / "headless.safetensors"
+    save_file({"x": torch.zeros(3)}, headless)
+    with pytest.raises(WeightsError):
+        read_network(headless)
+    other_shape = tmp_path / "other.safetensors"
+    save_file({"x": torch.zeros(3)}, other_shape, metadata={"unet": UNetConfig().to_json()})
+    with pytest.raises(WeightsError):
+        read_network(other_shape)
+
+
+def test_devices() -> None:
+    assert resolve_device("cpu") == CPU
+    assert resolve_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(ValueError, match="unknown device"):
+        resolve_device("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="no CUDA"):
+            resolve_device("cuda")
+
+
+def test_cards_are_json_with_the_declared_fields_only() -> None:
+    for path in WEIGHTS_FOLDER.glob("*.json"):
+        assert set(json.loads(path.read_text(encoding="utf-8"))) == {
+            "name", "task", "file", "sha256", "parameters", "gmac_per_megapixel", "trained_on",
+            "recipe", "metrics", "known_failures",
+        }  # fmt: skip

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from restoration.assess import BLURRED_SIGMA, NOISY_SIGMA, Assessment
+from restoration.models import available_models
+from restoration.plan import ALL_STEPS, MINIMUM_CONFIDENCE, Step, make_plan, parse_steps
+from restoration.recipe import Options, current_recipe_ids, recipe_id
+
+
+def assessment(
+    noise: float = 0.0, blur: float = 0.0, monochrome: bool = False, confidence: float = 0.9
+) -> Assessment:
+    return Assessment(noise, confidence, blur, confidence, monochrome, confidence)
+
+
+def test_a_clean_colour_photo_needs_nothing() -> None:
+    plan = make_plan(assessment())
+    assert plan.steps == ()
+    assert not plan.changes_pixels
+    assert len(plan.reasons) == 3
+
+
+def test_all_degradations_at_once() -> None:
+    plan = make_plan(assessment(NOISY_SIGMA, BLURRED_SIGMA, True))
+    assert plan.steps == (Step.DENOISE, Step.DEBLUR, Step.COLORIZE)
+    assert plan.changes_pixels
+
+
+def test_colour_alone_leaves_the_restored_photo_untouched() -> None:
+    plan = make_plan(assessment(monochrome=True))
+    assert plan.steps == (Step.COLORIZE,)
+    assert not plan.changes_pixels
+
+
+def test_a_guess_changes_nothing() -> None:
+    unsure = assessment(40, 4, True, confidence=MINIMUM_CONFIDENCE - 0.01)
+    assert make_plan(unsure).steps == ()
+    assert all("confidence" in reason for reason in make_plan(unsure).reasons)
+
+
+@given(
+    noise=st.floats(0, 80),
+    blur=st.floats(0, 10),
+    monochrome=st.booleans(),
+    confidence=st.floats(0, 1),
+    requested=st.sets(st.sampled_from(ALL_STEPS)),
+)
+def test_only_what_was_asked_for_runs_in_order_with_a_reason_each(
+    noise: float, blur: float, monochrome: bool, confidence: float, requested: set[Step]
+) -> None:
+    plan = make_plan(assessment(noise, blur, monochrome, confidence), tuple(requested))
+    assert set(plan.steps) <= requested
+    assert list(plan.steps) == sorted(plan.steps, key=ALL_STEPS.index)
+    assert [reason.partition(":")[0] for reason in plan.reasons] == list(ALL_STEPS)
+
+
+def test_reasons_hold_the_measurement() -> None:
+    assert make_plan(assessment(noise=23.45)).reasons[0].startswith("denoise: noise sigma 23.4")
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("denoise", (Step.DENOISE,)),
+        (" denoise, colorize ", (Step.DENOISE, Step.COLORIZE)),
+        ("denoise,deblur,colorize", ALL_STEPS),
+    ],
+)
+def test_step_lists(text: str, steps: tuple[Step, ...]) -> None:
+    assert parse_steps(text) == steps
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("", "no step"), ("sharpen", "unknown"), ("deblur,denoise", "order"), ("deblur,deblur", "twice")],
+)
+def test_wrong_step_lists_are_refused(text: str, word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        parse_steps(text)
+
+
+def test_recipes_differ_by_options_and_by_the_models_used() -> None:
+    everything = Options()
+    only_noise = Options(steps=(Step.DENOISE,))
+    assert recipe_id(everything, (Step.DENOISE,)) != recipe_id(only_noise, (Step.DENOISE,))
+    assert recipe_id(everything, ()) != recipe_id(everything, (Step.DENOISE,))
+    assert len(current_recipe_ids(everything)) == 8
+    assert recipe_id(everything, (Step.DENOISE, Step.COLORIZE)) in current_recipe_ids(everything)
+
+
+def test_a_new_model_changes_only_the_recipes_that_use_it(tmp_path, monkeypatch) -> None:
+    from restoration.models import WEIGHTS_FOLDER
+
+    for path in WEIGHTS_FOLDER.glob("*.json"):
+        text = path.read_text(encoding="utf-8")
+        if path.stem.startswith("deblur"):
+            old = next(card.sha256 for card in available_models() if card.task == "deblur")
+            text = text.replace(old, "0" * 64)
+        (tmp_path / path.name).write_text(text, encoding="utf-8")
+    before, after = (
+        {used: recipe_id(Options(), used, folder) for used in [(), (Step.DENOISE,), (Step.DEBLUR,)]}
+        for folder in (WEIGHTS_FOLDER, tmp_path)
+    )
+    assert before[()] == after[()]
+    assert before[(Step.DENOISE,)] == after[(Step.DENOISE,)]
+    assert before[(Step.DEBLUR,)] != after[(Step.DEBLUR,)]

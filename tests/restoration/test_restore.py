@@ -1,0 +1,165 @@
+"""The shipped networks through the production path."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from restoration.assess import Assessment, assess
+from restoration.colour import is_neutral, luma8
+from restoration.errors import GuardError
+from restoration.models import Model
+from restoration.plan import ALL_STEPS, Plan, Step, make_plan
+from restoration.quality import colourfulness, psnr_db
+from restoration.restore import Job, Restored, Restorer
+from restoration.tiling import Tiling
+from tests.scenes import gray_scene, noisy, scene
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def restorer() -> Restorer:
+    return Restorer(CPU)
+
+
+def plan_of(*steps: Step) -> Plan:
+    return make_plan(Assessment(50, 1, 5, 1, True, 1), steps)
+
+
+def restored(restorer: Restorer, pixels: np.ndarray, *steps: Step, sigma: float = 20) -> Restored:
+    (result,) = restorer.restore([Job(pixels, plan_of(*steps), sigma)])
+    assert isinstance(result, Restored), result
+    return result
+
+
+@pytest.mark.parametrize("sigma", [15, 25, 50])
+def test_denoising_brings_a_photo_nearer_to_the_clean_one(
+    restorer: Restorer, sigma: float
+) -> None:
+    clean = scene()
+    degraded = noisy(clean, sigma)
+    result = restored(restorer, degraded, Step.DENOISE, sigma=sigma)
+    assert result.pixels is not None
+    assert psnr_db(clean, result.pixels) > psnr_db(clean, degraded) + 5
+
+
+def test_deblurring_brings_a_photo_nearer_to_the_sharp_one(restorer: Restorer) -> None:
+    clean = scene(seed=5)
+    blurred = noisy(cv2.GaussianBlur(clean, (0, 0), 1.6), 1)
+    result = restored(restorer, blurred, Step.DEBLUR, sigma=1)
+    assert result.pixels is not None
+    assert psnr_db(clean, result.pixels) > psnr_db(clean, blurred) + 1
+
+
+def test_colour_keeps_the_luma_of_the_restored_photo(restorer: Restorer) -> None:
+    degraded = noisy(gray_scene(), 20)
+    result = restored(restorer, degraded, Step.DENOISE, Step.COLORIZE)
+    assert result.pixels is not None
+    assert result.colorized is not None
+    np.testing.assert_array_equal(luma8(result.colorized), result.pixels)
+    assert [model.card.task for model in result.models] == ["denoise", "colorize"]
+
+
+def test_colour_alone_changes_no_pixel_of_the_restored_photo(
+    restorer: Restorer, sample_archive
+) -> None:
+    path = sample_archive / "expeditions" / "1871" / "black-canyon.jpg"
+    print_ = cv2.imread(str(path))[..., ::-1]
+    result = restored(restorer, np.ascontiguousarray(print_), Step.COLORIZE)
+    assert result.pixels is None
+    assert result.colorized is not None
+    np.testing.assert_array_equal(luma8(result.colorized), luma8(print_))
+    assert colourfulness(result.colorized) > 3
+
+
+def test_gray_photos_stay_exactly_gray(restorer: Restorer) -> None:
+    gray = noisy(gray_scene(), 20)
+    single = restored(restorer, gray, Step.DENOISE)
+    triple = restored(restorer, np.repeat(gray[..., None], 3, 2), Step.DENOISE)
+    assert single.pixels is not None
+    assert single.pixels.shape == gray.shape
+    assert triple.pixels is not None
+    assert is_neutral(triple.pixels)
+    np.testing.assert_array_equal(triple.pixels[..., 0], single.pixels)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 500), (17, 9), (1000, 4)])
+def test_odd_sizes_go_all_the_way(restorer: Restorer, shape: tuple[int, int]) -> None:
+    gray = noisy(np.full(shape, 128, np.uint8), 5)
+    result = restored(restorer, gray, *ALL_STEPS)
+    assert result.pixels is not None
+    assert result.colorized is not None
+    assert result.pixels.shape == shape
+    assert result.colorized.shape == (*shape, 3)
+
+
+def test_several_photos_together_are_as_one_by_one(restorer: Restorer) -> None:
+    jobs = [
+        Job(noisy(scene(150, 200, seed=1), 20), plan_of(Step.DENOISE), 20),
+        Job(scene(90, 160, seed=2), plan_of(), 0),
+        Job(noisy(gray_scene(200, 150, seed=3), 10), plan_of(*ALL_STEPS), 10),
+    ]
+    together = restorer.restore(jobs)
+    for job, result in zip(jobs, together, strict=True):
+        (alone,) = restorer.restore([job])
+        assert isinstance(result, Restored)
+        assert isinstance(alone, Restored)
+        for name in ("pixels", "colorized"):
+            a, b = getattr(result, name), getattr(alone, name)
+            assert (a is None) == (b is None)
+            if a is not None:
+                assert np.abs(a.astype(int) - b).max() <= 1
+
+
+def test_tiled_and_whole_agree_within_one_level() -> None:
+    photo = noisy(scene(700, 900, seed=8), 15)
+    results = []
+    for side in (1024, 384):
+        restorer = Restorer(CPU, Tiling(side=side, batch=2))
+        result = restored(restorer, photo, Step.DENOISE, Step.DEBLUR)
+        assert result.pixels is not None
+        results.append(result.pixels.astype(int))
+    assert np.abs(results[0] - results[1]).max() <= 1
+
+
+class BrokenFor(Restorer):
+    """Restorer whose network returns NaN for one photo's tiles: those of a certain brightness."""
+
+    def model(self, step: Step) -> Model:
+        sound = super().model(step)
+
+        class Network(torch.nn.Module):
+            def forward(self, tiles: torch.Tensor) -> torch.Tensor:
+                out = sound.network(tiles).clone()
+                out[tiles.mean((1, 2, 3)) > 0.9] = float("nan")
+                return out
+
+        return Model(sound.card, Network(), sound.device)  # type: ignore[arg-type]
+
+
+def test_one_photos_failure_costs_no_other() -> None:
+    good = noisy(scene(96, 96), 20)
+    bad = np.full((96, 96, 3), 250, np.uint8)
+    jobs = [Job(pixels, plan_of(Step.DENOISE), 20) for pixels in (good, bad, good)]
+    first, second, third = BrokenFor(CPU).restore(jobs)
+    assert isinstance(first, Restored)
+    assert isinstance(second, GuardError)
+    assert isinstance(third, Restored)
+
+
+def test_a_clean_photo_gets_no_plan_and_stays_as_it_is(restorer: Restorer) -> None:
+    photo = scene()
+    plan = make_plan(assess(photo))
+    assert plan.steps == ()
+    (result,) = restorer.restore([Job(photo, plan, 0)])
+    assert result == Restored(None, None, ())
+
+
+def test_the_input_is_not_written_to(restorer: Restorer) -> None:
+    photo = noisy(scene(100, 100), 30)
+    before = photo.copy()
+    restored(restorer, photo, *ALL_STEPS, sigma=30)
+    np.testing.assert_array_equal(photo, before)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from restoration.errors import GuardError
+from restoration.networks import UNet, UNetConfig
+from restoration.tiling import Tiling, run_tiled, spans
+from tests.scenes import noisy, scene
+
+CPU = torch.device("cpu")
+SMALL = Tiling(side=128, context=24, blend=8)
+
+
+def identity(tiles: torch.Tensor) -> torch.Tensor:
+    return tiles
+
+
+@given(
+    length=st.integers(1, 3000),
+    side=st.sampled_from([160, 192, 512]),
+    context=st.sampled_from([0, 16, 48]),
+    blend=st.sampled_from([2, 8, 16]),
+)
+def test_weights_of_all_tiles_add_up_to_one_everywhere(
+    length: int, side: int, context: int, blend: int
+) -> None:
+    tiling = Tiling(side=side, context=context, blend=blend)
+    total = np.zeros(length)
+    cut = spans(length, tiling)
+    for span in cut:
+        assert span.start % tiling.multiple == 0
+        assert span.first >= span.start
+        assert span.first + len(span.weights) <= min(span.start + span.length, length)
+        total[span.first : span.first + len(span.weights)] += span.weights
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+@given(length=st.integers(600, 3000), context=st.sampled_from([16, 48]))
+def test_inner_borders_keep_their_context(length: int, context: int) -> None:
+    cut = spans(length, Tiling(side=256, context=context, blend=16))
+    for left, right in zip(cut, cut[1:], strict=False):
+        assert right.first - right.start >= context
+        assert left.start + left.length - (left.first + len(left.weights)) >= context
+
+
+@settings(max_examples=25, deadline=None)
+@given(height=st.integers(1, 400), width=st.integers(1, 400))
+def test_identity_network_returns_every_pixel(height: int, width: int) -> None:
+    image = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    (result,) = run_tiled(identity, [image], SMALL, CPU)
+    np.testing.assert_array_equal(result, image)
+
+
+def test_sixteen_bit_results_keep_eight_bit_values_exactly() -> None:
+    image = scene(200, 300)
+    (fine,) = run_tiled(identity, [image], SMALL, CPU, dtype=np.uint16)
+    assert fine.dtype == np.uint16
+    np.testing.assert_array_equal(np.rint(fine / 257), image)
+    (back,) = run_tiled(identity, [fine], SMALL, CPU)
+    np.testing.assert_array_equal(back, image)
+
+
+def trained_like_network() -> UNet:
+    """A network whose every layer contributes, with the size of the shipped ones."""
+    torch.manual_seed(3)
+    network = UNet(UNetConfig())
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith("weight"):
+                fan_in = parameter[0].numel()
+                parameter.normal_(0, 0.7 / fan_in**0.5)
+        network.tail.weight.mul_(0.2)
+    return network.eval()
+
+
+def test_tiled_equals_whole_within_one_level() -> None:
+    network = trained_like_network()
+    image = noisy(scene(500, 700, seed=2), 20)
+    whole = Tiling(side=1024, context=48, blend=16)
+    with torch.inference_mode():
+        (untiled,) = run_tiled(network, [image], whole, CPU)
+        (tiled,) = run_tiled(network, [image], Tiling(side=256, context=48, blend=16), CPU)
+    assert np.abs(untiled.astype(int) - image).max() > 3, "the network must do something"
+    assert np.abs(untiled.astype(int) - tiled).max() <= 1
+
+
+def test_photos_that_share_batches_do_not_mix() -> None:
+    shapes = [(130, 300), (260, 128), (128, 128), (40, 500)]
+    images = [scene(h, w, seed=i) for i, (h, w) in enumerate(shapes)]
+
+    def darken(tiles: torch.Tensor) -> torch.Tensor:
+        return tiles * 0.5
+
+    together = run_tiled(darken, images, SMALL, CPU)
+    for image, result in zip(images, together, strict=True):
+        (alone,) = run_tiled(darken, [image], SMALL, CPU)
+        np.testing.assert_array_equal(result, alone)
+        assert np.abs(result - image / 2).max() <= 0.5
+
+
+def test_batches_hold_tiles_of_several_photos() -> None:
+    sizes: list[int] = []
+
+    def counting(tiles: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(tiles))
+        return tiles
+
+    run_tiled(counting, [scene(128, 128, seed=i) for i in range(6)], SMALL, CPU)
+    assert sizes == [4, 2]
+
+
+def test_out_of_memory_halves_and_starts_again_with_the_same_result() -> None:
+    image = scene(300, 420)
+    calls: list[tuple[int, int]] = []
+
+    def starved(tiles: torch.Tensor) -> torch.Tensor:
+        calls.append((len(tiles), tiles.shape[-1]))
+        if tiles.numel() > 3 * 256 * 256:
+            raise torch.OutOfMemoryError("pretend")
+        return tiles
+
+    tiling = Tiling(side=512, context=48, blend=16, batch=4)
+    (result,) = run_tiled(starved, [image], tiling, CPU)
+    np.testing.assert_array_equal(result, image)
+    assert calls[-1][1] < calls[0][1]
+
+
+def test_out_of_memory_for_the_smallest_tile_is_raised() -> None:
+    def hopeless(tiles: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("pretend")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        run_tiled(hopeless, [scene(300, 300)], SMALL, CPU)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_not_finite_output_is_refused(bad: float) -> None:
+    def broken(tiles: torch.Tensor) -> torch.Tensor:
+        out = tiles.clone()
+        out[0, 0, 0, 0] = bad
+        return out
+
+    with pytest.raises(GuardError):
+        run_tiled(broken, [scene(64, 64)], SMALL, CPU)
+
+
+@pytest.mark.parametrize("wrong", [{"side": 100}, {"side": 128, "context": 60}, {"blend": 7}])
+def test_geometry_without_overlap_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="tile"):
+        Tiling(**wrong)

@@ -1,0 +1,91 @@
+"""The tree is the architecture: which package may import what."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("flows", "restoration", "storage")
+
+# Third-party module → the only places (path prefixes) that may import it.
+DOORS = {
+    "prefect": ("flows/restore_archive.py", "flows/embedded_server.py"),
+    "uvicorn": ("flows/embedded_server.py",),
+    "pyarrow": ("storage/manifest/",),
+    "boto3": ("storage/s3",),
+    "botocore": ("storage/s3",),
+    "PIL": ("restoration/codec.py",),
+    "safetensors": ("restoration/models.py", "restoration/training/"),
+    "skimage": ("restoration/evaluation/",),
+    "torch": ("restoration/",),
+    "cv2": ("restoration/",),
+    "rich": ("flows/", "restoration/training/", "restoration/evaluation/"),
+}
+FORBIDDEN = {
+    "restoration": {"storage", "flows"},
+    "storage": {"restoration", "flows"},
+}
+
+
+def modules() -> Iterator[Path]:
+    for package in PACKAGES:
+        yield from sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("path", list(modules()), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_follow_the_table(path: Path) -> None:
+    relative = path.relative_to(ROOT).as_posix()
+    tops = {name.partition(".")[0] for name in imported(path)}
+    assert not tops & FORBIDDEN.get(relative.partition("/")[0], set())
+    for module, places in DOORS.items():
+        if module in tops:
+            assert relative.startswith(places), f"{relative} must not import {module}"
+
+
+def test_nothing_outside_flows_imports_flows() -> None:
+    importers = [p for p in modules() if any(n.split(".")[0] == "flows" for n in imported(p))]
+    assert {p.relative_to(ROOT).parts[0] for p in importers} == {"flows"}
+
+
+def test_one_photos_way_and_its_batch_need_no_prefect() -> None:
+    for name in ("photo", "batch", "planning", "progress", "stopping"):
+        assert not any(n.startswith("prefect") for n in imported(ROOT / f"flows/{name}.py"))
+
+
+def test_training_needs_only_what_a_gpu_machine_has() -> None:
+    allowed = {"torch", "numpy", "cv2", "safetensors", "rich", "PIL", "restoration"}
+    third_party = {"prefect", "pyarrow", "boto3", "skimage", "storage", "flows"}
+    for path in (ROOT / "restoration" / "training").rglob("*.py"):
+        tops = {name.partition(".")[0] for name in imported(path)}
+        assert not tops & third_party, path
+        assert tops & allowed or path.name == "__init__.py" or path.name == "__main__.py"
+
+
+def test_top_level_holds_what_it_should_and_nothing_else() -> None:
+    expected = {
+        "pyproject.toml", "flows", "restoration", "storage", "tests", "deploy", "README.md",
+        ".ci", ".gitignore", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md",
+    }  # fmt: skip
+    ignorable = {".git", "build", "dist"}
+    found = {
+        path.name
+        for path in ROOT.iterdir()
+        if not path.name.endswith((".egg-info", "_cache", ".hypothesis"))
+        and path.name not in ignorable
+        and not path.name.startswith((".venv", ".coverage", "restored-sample"))
+    }
+    assert found <= expected
