@@ -15,6 +15,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from flows.version import software_version
 from restoration.assess import Assessment, assess
 from restoration.assess.noise import estimate_noise
@@ -113,18 +116,12 @@ def finish(
     if isinstance(result, Exception):
         return _failed(row, result)
     try:
-        started = time.perf_counter()
-        restored = None if result.pixels is None else encode(prepared.photo, result.pixels)
-        colorized = None if result.colorized is None else encode(prepared.photo, result.colorized)
-        encoded = time.perf_counter()
-        row = _published(row, prepared.item.path, restored, colorized, workshop)
+        row = _published(row, prepared, result, workshop)
         row = replace(
             row,
             status=Status.RESTORED if prepared.plan.steps else Status.NOTHING_TO_DO,
             models=tuple(model.card.name for model in result.models),
             model_sha256=tuple(model.card.sha256 for model in result.models),
-            seconds_encode=encoded - started,
-            seconds_put=time.perf_counter() - encoded,
         )
         return _compared(row, prepared, result)
     except Exception as error:
@@ -132,35 +129,46 @@ def finish(
 
 
 def _published(
-    row: ManifestRow,
-    path: str,
-    restored: bytes | None,
-    colorized: bytes | None,
-    workshop: Workshop,
+    row: ManifestRow, prepared: Prepared, result: Restored, workshop: Workshop
 ) -> ManifestRow:
-    destination = workshop.destination
-    if restored is not None:
-        stored = destination.put(f"restored/{path}", restored)
+    """Encode and put one output after the other: of a large scan only one fits in memory."""
+    path, destination = prepared.item.path, workshop.destination
+    encoding = putting = 0.0
+
+    def publish(folder: str, pixels: NDArray[np.uint8]) -> StoredObject:
+        nonlocal encoding, putting
+        started = time.perf_counter()
+        data = encode(prepared.photo, pixels)
+        encoded = time.perf_counter()
+        stored = destination.put(f"{folder}/{path}", data)
+        encoding += encoded - started
+        putting += time.perf_counter() - encoded
+        return stored
+
+    if result.pixels is not None:
+        stored = publish("restored", result.pixels)
     else:
         # Nothing was done to the pixels: the original's own bytes are the restored file.
+        started = time.perf_counter()
         with workshop.source.open(path) as original:
             stored = destination.put(f"restored/{path}", original)
         _check_copy(stored, row)
+        putting += time.perf_counter() - started
     row = replace(
         row,
         restored_path=stored.path,
         restored_sha256=stored.sha256,
         restored_size=stored.size,
     )
-    if colorized is None:
-        return row
-    stored = destination.put(f"colorized/{path}", colorized)
-    return replace(
-        row,
-        colorized_path=stored.path,
-        colorized_sha256=stored.sha256,
-        colorized_size=stored.size,
-    )
+    if result.colorized is not None:
+        stored = publish("colorized", result.colorized)
+        row = replace(
+            row,
+            colorized_path=stored.path,
+            colorized_sha256=stored.sha256,
+            colorized_size=stored.size,
+        )
+    return replace(row, seconds_encode=encoding, seconds_put=putting)
 
 
 def _check_copy(stored: StoredObject, row: ManifestRow) -> None:

@@ -94,9 +94,12 @@ class Restorer:
                 inputs.append(_three_channels(jobs[i].pixels) if done is None else done)
                 current[i] = None
             # 16 bits between two networks, so that nothing is lost to rounding on the way.
-            outputs = run_tiled(self.model(step), inputs, self.tiling, self.device, dtype=np.uint16)
+            goes_on = step is Step.DENOISE and any(Step.DEBLUR in job.plan.steps for job in jobs)
+            dtype = np.uint16 if goes_on else np.uint8
+            outputs = run_tiled(self.model(step), inputs, self.tiling, self.device, dtype=dtype)
             for i, output in zip(chosen, outputs, strict=True):
                 current[i] = output
+            del inputs, outputs  # of a large scan each is hundreds of megabytes
         return [
             None if pixels is None else _like(job.pixels, _eight_bits(pixels))
             for job, pixels in zip(jobs, current, strict=True)
@@ -122,6 +125,8 @@ def _three_channels(pixels: Byte) -> Byte:
 
 
 def _eight_bits(pixels: Pixels) -> Byte:
+    if pixels.dtype == np.uint8:
+        return pixels
     out = np.empty(pixels.shape, np.uint8)
     for top in range(0, pixels.shape[0], 1024):
         strip = pixels[top : top + 1024].astype(np.uint32)

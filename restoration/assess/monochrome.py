@@ -6,9 +6,9 @@ So: average the noise away over blocks, fit the chroma as a cubic of the luma, a
 the blocks are from the curve. Distance along the tone's own direction counts half, because
 prints fade and stain unevenly, towards more or less of their own tone, while colours turn aside.
 
-The test of linear dependence between channels goes back to colour cast detection (Gasparini and
-Schettini, "Color balancing of digital photos using simple image statistics", Pattern Recognition
-2004); the curve in place of a line, and the thresholds, come from measuring prints.
+Gasparini and Schettini ("Color balancing of digital photos using simple image statistics",
+Pattern Recognition 2004) tell a colour cast by the spread of the chroma about its centre; the
+curve in place of the centre, and the thresholds, come from measuring prints.
 """
 
 from __future__ import annotations
@@ -77,11 +77,13 @@ CHROMA_SCALE = (0.564, 0.713)
 """Cb = 0.564 (B - Y) and Cr = 0.713 (R - Y) of ITU-R BT.601, without their offset."""
 
 CURVE_DEGREE = 3
+"""Cubic: bends twice, as split toning does; more would follow the colours of a landscape."""
 
 TONE_CHROMA = 6.0
 """Chroma (8-bit units) from which a tone has a direction of its own; casts are weaker."""
 
 ALONG_WEIGHT = 0.5
+"""Weight of the distance along the tone's own direction, where fading and stains lie."""
 
 
 @dataclass(frozen=True)

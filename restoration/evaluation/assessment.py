@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -223,13 +222,7 @@ def evaluate_assessment(
     """
     if not photos:
         raise ValueError("no photographs to evaluate the assessment on")
-    threads = cv2.getNumThreads()
     rng = np.random.default_rng(seed)
-    try:
-        # OpenCV's split of a filter among threads must not decide over the last bit.
-        cv2.setNumThreads(1)
-        decisions = _decisions(photos, assessor, rng)
-        errors = _noise_errors(photos, assessor, rng) + _blur_errors(photos, assessor, rng)
-    finally:
-        cv2.setNumThreads(threads)
+    decisions = _decisions(photos, assessor, rng)
+    errors = _noise_errors(photos, assessor, rng) + _blur_errors(photos, assessor, rng)
     return AssessmentReport(len(photos), decisions, tuple(errors))

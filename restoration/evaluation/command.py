@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 
+from restoration.evaluation.assessment import evaluate_assessment
 from restoration.evaluation.methods import (
     Method,
     deblurring_peers,
@@ -20,13 +20,13 @@ from restoration.evaluation.methods import (
     untouched,
 )
 from restoration.evaluation.protocols import (
-    Score,
     deblur_conditions,
     denoise_conditions,
     evaluate_colorize,
     evaluate_restoration,
     read_kernels,
 )
+from restoration.evaluation.tables import assessment_tables, colour_table, restoration_table
 from restoration.models import Model, ModelCard, load_model, read_network, resolve_device
 from restoration.training.data import photo_files
 
@@ -55,14 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console()
     photos = _read_photos(arguments.data, arguments.limit)
     if arguments.task == "assess":
-        from restoration.evaluation.assessment_report import print_assessment_report
-
-        print_assessment_report(photos, console)
+        title = f"assessment on {len(photos)} photographs of {arguments.data.name}"
+        for table in assessment_tables(title, evaluate_assessment(photos)):
+            console.print(table)
         return 0
     model = _model(arguments)
     title = f"{arguments.task} on {len(photos)} photographs of {arguments.data.name}"
     if arguments.task == "colorize":
-        console.print(_colour_table(title, list(evaluate_colorize(photos, model))))
+        console.print(colour_table(title, list(evaluate_colorize(photos, model))))
         return 0
     methods = [untouched(), ours(model.network, model.device)]
     if arguments.task == "denoise":
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         conditions = deblur_conditions(read_kernels(arguments.kernels) if arguments.kernels else ())
         peers = deblurring_peers() if arguments.peers else ()
     scores = list(evaluate_restoration(photos, conditions, [*methods, *peers]))
-    console.print(_restoration_table(title, scores))
+    console.print(restoration_table(title, scores))
     return 0
 
 
@@ -99,34 +99,3 @@ def _model(arguments: argparse.Namespace) -> Model:
     name = arguments.weights.stem
     card = ModelCard(name, arguments.task, str(arguments.weights), "", 0, 0.0, (), "", (), ())
     return Model(card, network, device)
-
-
-def _restoration_table(title: str, scores: Iterable[Score]) -> Table:
-    scores = list(scores)
-    conditions = list(dict.fromkeys(score.condition for score in scores))
-    table = Table(title=f"{title}: PSNR in dB / SSIM")
-    table.add_column("method")
-    for condition in conditions:
-        table.add_column(condition, justify="right")
-    table.add_column("s/MP", justify="right")
-    for method in dict.fromkeys(score.method for score in scores):
-        own = {score.condition: score for score in scores if score.method == method}
-        cells = [f"{own[c].psnr_db:.2f} / {own[c].ssim:.3f}" for c in conditions]
-        pace = float(np.median([score.seconds_per_megapixel for score in own.values()]))
-        table.add_row(method, *cells, f"{pace:.2f}")
-    return table
-
-
-def _colour_table(title: str, scores: Iterable[Score]) -> Table:
-    table = Table(title=title)
-    for name in ("method", "PSNR dB", "SSIM", "colourfulness", "s/MP"):
-        table.add_column(name, justify="left" if name == "method" else "right")
-    for score in scores:
-        table.add_row(
-            score.method,
-            f"{score.psnr_db:.2f}",
-            f"{score.ssim:.3f}",
-            f"{score.colourfulness:.1f}",
-            f"{score.seconds_per_megapixel:.2f}",
-        )
-    return table

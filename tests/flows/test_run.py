@@ -276,7 +276,9 @@ def test_leftovers_of_a_killed_run_are_swept(archive: Path, target: Path) -> Non
     store = open_destination(str(target), open_source(str(archive)))
     items = [WorkItem("a/b/noisy.png", 1, 1, "file", "", 0.1, "")]
     write_worklist(store, "20200101T000000Z-000000", 0, items)
-    stale = target / "restored" / "a" / "b" / ".restore-archive-0123456789abcdef0123456789abcdef.part"
+    stale = (
+        target / "restored" / "a" / "b" / ".restore-archive-0123456789abcdef0123456789abcdef.part"
+    )
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"half")
     run(archive, target)

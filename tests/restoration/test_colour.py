@@ -20,9 +20,7 @@ def test_luma_is_pillows_to_the_bit() -> None:
     luma=hnp.arrays(np.uint8, (4, 5)),
     chroma=hnp.arrays(np.float32, (4, 5, 2), elements=st.floats(-0.5, 0.5, width=32)),
 )
-def test_joining_any_chroma_keeps_the_luma_exactly(
-    luma: np.ndarray, chroma: np.ndarray
-) -> None:
+def test_joining_any_chroma_keeps_the_luma_exactly(luma: np.ndarray, chroma: np.ndarray) -> None:
     np.testing.assert_array_equal(luma8(join_chroma(luma, chroma)), luma)
 
 

@@ -75,7 +75,12 @@ def test_step_lists(text: str, steps: tuple[Step, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("", "no step"), ("sharpen", "unknown"), ("deblur,denoise", "order"), ("deblur,deblur", "twice")],
+    [
+        ("", "no step"),
+        ("sharpen", "unknown"),
+        ("deblur,denoise", "order"),
+        ("deblur,deblur", "twice"),
+    ],
 )
 def test_wrong_step_lists_are_refused(text: str, word: str) -> None:
     with pytest.raises(ValueError, match=word):

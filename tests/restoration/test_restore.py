@@ -36,9 +36,7 @@ def restored(restorer: Restorer, pixels: np.ndarray, *steps: Step, sigma: float 
 
 
 @pytest.mark.parametrize("sigma", [15, 25, 50])
-def test_denoising_brings_a_photo_nearer_to_the_clean_one(
-    restorer: Restorer, sigma: float
-) -> None:
+def test_denoising_brings_a_photo_nearer_to_the_clean_one(restorer: Restorer, sigma: float) -> None:
     clean = scene()
     degraded = noisy(clean, sigma)
     result = restored(restorer, degraded, Step.DENOISE, sigma=sigma)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -42,7 +44,7 @@ def test_weights_of_all_tiles_add_up_to_one_everywhere(
 @given(length=st.integers(600, 3000), context=st.sampled_from([16, 48]))
 def test_inner_borders_keep_their_context(length: int, context: int) -> None:
     cut = spans(length, Tiling(side=256, context=context, blend=16))
-    for left, right in zip(cut, cut[1:], strict=False):
+    for left, right in pairwise(cut):
         assert right.first - right.start >= context
         assert left.start + left.length - (left.first + len(left.weights)) >= context
 
