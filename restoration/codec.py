@@ -207,7 +207,10 @@ def decode(file: BinaryIO, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS) ->
         except MemoryError:
             raise
         except Exception as error:  # Pillow raises anything from OSError to struct.error here
-            raise DecodeError(f"the {header.format} data is damaged: {error}") from error
+            raise DecodeError(
+                f"the {header.format} data is damaged or cut off ({error}); "
+                "look for another copy of the file"
+            ) from error
     pixels, alpha = _split_alpha(upright(planes, orientation))
     if alpha is not None:
         extras = replace(extras, alpha=alpha)

@@ -16,7 +16,7 @@ from restoration.models import Model
 Byte = NDArray[np.uint8]
 Float = NDArray[np.float32]
 
-WORKING_SIDE: Final = 192
+WORKING_SIDE: Final = 160
 """Short side in pixels at which the network sees a photo: about what it was trained at."""
 LONGEST_WORKING_SIDE: Final = 1024
 """Bounds the working picture of very long panoramas."""

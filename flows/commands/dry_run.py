@@ -8,7 +8,6 @@ from itertools import islice
 
 from rich.console import Console
 
-from flows.commands.assess import describe_assessment
 from flows.planning import Request, Survey, pending_items
 from flows.progress import printable
 from restoration.assess import assess
@@ -19,12 +18,14 @@ from restoration.recipe import Options
 from storage import SourceStore, StorageError, open_destination, open_source
 from storage.manifest import WorkItem
 
+_HEADING = f"{'outcome':<14}{'noise':>5}  {'blur':>4}  {'colour':<10}  {'steps':<25}  photo"
+
 
 def dry_run(arguments: argparse.Namespace) -> int:
     """Assess every photo that a run would do and print its plan, a line each.
 
-    Lines, not a rich table: they stream, so that a million photos need no memory, and they can
-    be searched.
+    A table of plain lines: it streams, so that a million photos need no memory, and it can be
+    searched and piped.
 
     Returns:
         0, or 1 where a photo cannot be read.
@@ -38,14 +39,14 @@ def dry_run(arguments: argparse.Namespace) -> int:
     )
     survey, counts = Survey(), Counter[str]()
     items = pending_items(source, destination, options, request, survey)
+    _print(console, _HEADING)
     for item in islice(items, arguments.limit):
         outcome, text = _look_at(item, source, options)
         counts[outcome] += 1
-        line = f"{outcome:<14} {text}  {printable(item.path)}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        _print(console, f"{outcome:<14}{text}  {printable(item.path)}")
     for name in ("would restore", "nothing to do", "would skip", "would fail"):
-        console.print(f"{name}: {counts[name]}", highlight=False)
-    console.print(f"unchanged since earlier runs: {survey.unchanged}", highlight=False)
+        _print(console, f"{name}: {counts[name]}")
+    _print(console, f"unchanged since earlier runs: {survey.unchanged}")
     return 1 if counts["would fail"] else 0
 
 
@@ -61,4 +62,13 @@ def _look_at(item: WorkItem, source: SourceStore, options: Options) -> tuple[str
     assessment = assess(photo.pixels)
     plan: Plan = make_plan(assessment, options.steps)
     outcome = "would restore" if plan.steps else "nothing to do"
-    return outcome, describe_assessment(assessment, plan)
+    colour = "monochrome" if assessment.is_monochrome else "colour"
+    steps = ", ".join(plan.steps) or "-"
+    text = (
+        f"{assessment.noise_sigma:>5.1f}  {assessment.blur_sigma:>4.1f}  {colour:<10}  {steps:<25}"
+    )
+    return outcome, text
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -14,7 +14,9 @@ from restoration.models import ModelCard, available_models
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
-    parser.add_argument("--json", action="store_true", help="print the cards as JSON")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the cards as JSON")
+    form.add_argument("--markdown", action="store_true", help="print the cards as Markdown")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,10 +25,30 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([asdict(card) for card in cards], indent=2))
         return 0
+    if arguments.markdown:
+        print("\n\n".join(card_markdown(card) for card in cards))
+        return 0
     console = Console()
     for card in cards:
         console.print(_table(card))
     return 0
+
+
+def card_markdown(card: ModelCard) -> str:
+    """One card as a section of `restoration/weights/README.md`."""
+
+    def listed(lines: tuple[str, ...]) -> str:
+        return "\n".join(f"- {line}" for line in lines)
+
+    return (
+        f"## {card.name}\n\n"
+        f"{card.task}, {card.parameters:,} parameters, {card.gmac_per_megapixel:.1f} GMAC per "
+        f"megapixel.  \n`{card.file}`, sha256 `{card.sha256}`\n\n"
+        f"Trained on:\n\n{listed(card.trained_on)}\n\n"
+        f"Recipe: {card.recipe}\n\n"
+        f"Measured:\n\n{listed(card.metrics)}\n\n"
+        f"Known failures:\n\n{listed(card.known_failures)}"
+    )
 
 
 def _table(card: ModelCard) -> Table:

@@ -116,7 +116,7 @@ class Colorize(TrainingTask):
         widths=(32, 64, 128, 256, 320),
         residual=False,
     )
-    patch = 160
+    patch = 128
 
     def sample(self, photo: Byte, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         short = min(photo.shape[:2])
@@ -146,7 +146,7 @@ class Colorize(TrainingTask):
         errors = []
         with torch.inference_mode():
             for photo in photos.validation:
-                crop = centre_crop(_resize_short_side(photo, 192), 192)
+                crop = centre_crop(_resize_short_side(photo, 160), 160)
                 gray, _ = split_luma_chroma(crop)
                 predicted = network(torch.from_numpy(gray)[None, None].to(device)).float().cpu()
                 chroma = functional.interpolate(predicted, size=gray.shape, mode="bilinear")[0]

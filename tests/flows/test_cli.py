@@ -123,6 +123,9 @@ def test_models_come_with_their_cards(capsys) -> None:
     assert call("models", "--json") == 0
     cards = json.loads(capsys.readouterr().out)
     assert [card["task"] for card in cards] == ["denoise", "deblur", "colorize"]
+    assert call("models", "--markdown") == 0
+    readme = Path(__file__).parents[2] / "restoration" / "weights" / "README.md"
+    assert capsys.readouterr().out.strip() in readme.read_text(encoding="utf-8")
     assert call("models") == 0
     assert cards[0]["name"] in capsys.readouterr().out
 

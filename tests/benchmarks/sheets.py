@@ -1,0 +1,44 @@
+"""Labelled pictures side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+Byte = NDArray[np.uint8]
+GAP = 8
+LABEL = 26
+
+
+def sheet(rows: Sequence[Sequence[tuple[str, Byte]]], *, width: int) -> Image.Image:
+    """A grid of labelled pictures, each cell `width` pixels wide; white where one is missing."""
+    columns = max(len(row) for row in rows)
+    strips = [_row(row, width, columns) for row in rows]
+    canvas = Image.new("RGB", (strips[0].width, sum(s.height for s in strips)), "white")
+    top = 0
+    for strip in strips:
+        canvas.paste(strip, (0, top))
+        top += strip.height
+    return canvas
+
+
+def _row(cells: Sequence[tuple[str, Byte]], width: int, columns: int) -> Image.Image:
+    pictures = [_scaled(pixels, width) for _, pixels in cells]
+    height = max(picture.height for picture in pictures) + LABEL + GAP
+    strip = Image.new("RGB", (columns * (width + GAP) + GAP, height), "white")
+    draw = ImageDraw.Draw(strip)
+    font = ImageFont.load_default(size=15)
+    for i, ((label, _), picture) in enumerate(zip(cells, pictures, strict=True)):
+        left = GAP + i * (width + GAP)
+        draw.text((left, 4), label, fill="black", font=font)
+        strip.paste(picture, (left, LABEL))
+    return strip
+
+
+def _scaled(pixels: Byte, width: int) -> Image.Image:
+    picture = Image.fromarray(pixels).convert("RGB")
+    height = round(picture.height * width / picture.width)
+    return picture.resize((width, height), Image.Resampling.LANCZOS)
