@@ -84,16 +84,12 @@ class _Counting:
 
     def describe(self) -> str:
         """Counts and rate in one short line."""
-        done = self.counts[Status.RESTORED] + self.counts[Status.NOTHING_TO_DO]
-        skipped, failed = self.counts[Status.SKIPPED] + self.counts["unchanged"], self.failed
+        left_alone = (Status.NOTHING_TO_DO, Status.SKIPPED, "unchanged")
         return (
-            f"{self.megapixels_per_second:.2f} MP/s  "
-            f"restored {done}  skipped {skipped}  failed {failed}"
+            f"{self.megapixels_per_second:.2f} MP/s  restored {self.counts[Status.RESTORED]}  "
+            f"skipped {sum(self.counts[kind] for kind in left_alone)}  "
+            f"failed {self.counts[Status.FAILED]}"
         )
-
-    @property
-    def failed(self) -> int:
-        return self.counts[Status.FAILED]
 
 
 class BarReporter(_Counting):
@@ -106,8 +102,7 @@ class BarReporter(_Counting):
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("photos"),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             TextColumn("{task.fields[state]}"),
             console=console,
             transient=True,
