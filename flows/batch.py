@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from flows.photo import Workshop, process
+from flows.photo import Outcome, Workshop, process
 from flows.progress import current_reporter, describe_row
 from flows.stopping import stop_requested
 from restoration.models import resolve_device
 from restoration.recipe import Options
 from restoration.restore import Restorer
 from storage import open_destination, open_source
-from storage.manifest import ManifestRow, Status, WorkItem, encode_rows, part_path, read_worklist
+from storage.manifest import Status, WorkItem, encode_rows, part_path, read_worklist
 
 GROUP_MEGAPIXELS = 6.0
 """Photos that go through the networks together; a larger photo goes alone."""
 GROUP_PHOTOS = 16
 MAX_NAMED_FAILURES = 50
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,7 @@ class BatchSummary:
         nothing_to_do: photos passed through.
         skipped: photos left alone with a reason.
         failed: photos that could not be done.
+        unchanged: photos touched since they were done, but holding the same bytes.
         megapixels: of all of them together.
         failures: the first failures, 'path: message'.
         stopped: whether the batch ended early because it was asked to.
@@ -65,6 +63,7 @@ class BatchSummary:
     nothing_to_do: int = 0
     skipped: int = 0
     failed: int = 0
+    unchanged: int = 0
     megapixels: float = 0.0
     failures: tuple[str, ...] = ()
     stopped: bool = False
@@ -85,20 +84,23 @@ def run_batch(order: BatchOrder) -> BatchSummary:
         options=order.options,
         run_id=order.run_id,
     )
-    rows: list[ManifestRow] = []
+    outcomes: list[Outcome] = []
     stopped = False
-    for group in groups(read_worklist(destination, order.worklist)):
-        if stop_requested():
-            stopped = True
-            break
-        for row in process(group, workshop):
-            rows.append(row)
-            current_reporter().done(row)
-            log.debug("%s", describe_row(row))
-    if rows:
-        destination.put(part_path(order.run_id, order.number), encode_rows(rows))
+    try:
+        for group in groups(read_worklist(destination, order.worklist)):
+            if stop_requested():
+                stopped = True
+                break
+            for outcome in process(group, workshop):
+                outcomes.append(outcome)
+                current_reporter().done(outcome.row, was_unchanged=outcome.was_unchanged)
+    finally:
+        # Also when the disk is full: what was published should be known, if there is room left.
+        if outcomes:
+            part = encode_rows([outcome.row for outcome in outcomes])
+            destination.put(part_path(order.run_id, order.number), part)
     destination.delete(order.worklist)
-    return summarise(rows, stopped=stopped)
+    return summarise(outcomes, stopped=stopped)
 
 
 def groups(items: Sequence[WorkItem]) -> Iterator[list[WorkItem]]:
@@ -116,16 +118,18 @@ def groups(items: Sequence[WorkItem]) -> Iterator[list[WorkItem]]:
         yield group
 
 
-def summarise(rows: Sequence[ManifestRow], *, stopped: bool = False) -> BatchSummary:
+def summarise(outcomes: Sequence[Outcome], *, stopped: bool = False) -> BatchSummary:
     """Count what became of the photos."""
-    counts = Counter(row.status for row in rows)
-    failures = [describe_row(row) for row in rows if row.status == Status.FAILED]
+    done = [outcome.row for outcome in outcomes if not outcome.was_unchanged]
+    counts = Counter(row.status for row in done)
+    failures = [describe_row(row) for row in done if row.status == Status.FAILED]
     return BatchSummary(
         restored=counts[Status.RESTORED],
         nothing_to_do=counts[Status.NOTHING_TO_DO],
         skipped=counts[Status.SKIPPED],
         failed=counts[Status.FAILED],
-        megapixels=sum((row.width or 0) * (row.height or 0) for row in rows) / 1e6,
+        unchanged=len(outcomes) - len(done),
+        megapixels=sum((row.width or 0) * (row.height or 0) for row in done) / 1e6,
         failures=tuple(failures[:MAX_NAMED_FAILURES]),
         stopped=stopped,
     )

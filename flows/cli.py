@@ -14,11 +14,13 @@ import warnings
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
+from flows.progress import printable
+from flows.stopping import EXIT_INTERRUPTED
 from flows.version import software_version
+from restoration.errors import RestorationError, UsageError
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
-EXIT_INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
     "run": ("flows.commands.run", "crawl, assess and restore a folder of photographs"),
@@ -28,10 +30,6 @@ COMMANDS: Final = {
     "evaluate": ("restoration.evaluation.command", "measure the models on clean photographs"),
     "train": ("restoration.training.command", "train a model on clean photographs"),
 }
-
-
-class UsageError(Exception):
-    """Arguments that make no sense; the message is one line."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -81,18 +79,18 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
 
 def _expected(error: Exception) -> int:
     """Turn the packages' own errors into one line; anything else is a bug and keeps its trace."""
-    from restoration.errors import RestorationError
-    from storage import BadLocation, DestinationBusy, StorageError
+    from flows.embedded_server import ServerError
+    from storage import DestinationBusy, StorageError
 
-    if isinstance(error, ValueError | BadLocation | DestinationBusy):
+    if isinstance(error, DestinationBusy):
         return _complain(error, EXIT_USAGE)
-    if isinstance(error, RestorationError | StorageError | OSError):
+    if isinstance(error, RestorationError | StorageError | ServerError | OSError):
         return _complain(error, EXIT_FAILED)
     raise error
 
 
 def _complain(message: object, code: int) -> int:
-    print(f"restore-archive: {message}", file=sys.stderr)
+    print(f"restore-archive: {printable(str(message))}", file=sys.stderr)
     return code
 
 

@@ -25,6 +25,10 @@ QUIET_AND_PRIVATE = {
 """Prefect settings of a run from the command line, unless the user's environment says else."""
 
 
+STARTUP_TIMEOUT_S = 180.0
+"""Seconds that the embedded server may take; the first start makes its database."""
+
+
 class ServerError(Exception):
     """The embedded server did not start."""
 
@@ -40,11 +44,12 @@ def prefect_server() -> Iterator[None]:
     """A Prefect API for the calls inside: the configured one, else an embedded one.
 
     Raises:
-        ServerError: the embedded server ended before it was ready.
+        ServerError: the configured server cannot be reached, or the embedded one did not start.
     """
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    if PREFECT_API_URL.value():
+    if url := PREFECT_API_URL.value():
+        _check_reachable(url)
         yield
         return
     child = _start()
@@ -60,6 +65,18 @@ def prefect_server() -> Iterator[None]:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+
+
+def _check_reachable(url: str) -> None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        raise ServerError(
+            f"no answer from the Prefect server at {url} ({problem}); start it, or unset "
+            "PREFECT_API_URL to run without one"
+        )
 
 
 def _start() -> subprocess.Popen[str]:
@@ -84,7 +101,11 @@ def _start() -> subprocess.Popen[str]:
 
 def _wait_until_ready(child: subprocess.Popen[str]) -> int:
     assert child.stdout is not None
+    # A stuck start must not hang the run: ending the child ends the read below.
+    impatience = threading.Timer(STARTUP_TIMEOUT_S, child.kill)
+    impatience.start()
     line = child.stdout.readline()
+    impatience.cancel()
     if not line.strip().isdigit():
         code = child.wait()
         raise ServerError(

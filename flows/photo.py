@@ -13,10 +13,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
+from functools import cached_property
+from typing import Any, BinaryIO, cast
 
 from flows.version import software_version
 from restoration.assess import Assessment, assess
@@ -27,19 +25,37 @@ from restoration.plan import Plan, make_plan
 from restoration.quality import measure, psnr_db, ssim
 from restoration.recipe import Options, recipe_id
 from restoration.restore import Job, Restored, Restorer
-from storage import DestinationStore, EntryKind, SourceStore, StorageError, StoredObject
+from storage import DestinationStore, EntryKind, OutOfSpace, SourceStore, StorageError
 from storage.manifest import ManifestIndex, ManifestRow, Status, WorkItem
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """What every photo of a run shares: stores, networks, options, identity."""
+    """What every photo of a batch shares: stores, networks, options, identity."""
 
     source: SourceStore
     destination: DestinationStore
     restorer: Restorer
     options: Options
     run_id: str
+
+    @cached_property
+    def earlier(self) -> ManifestIndex:
+        """What earlier runs did; loaded when the first touched photo asks, once per batch."""
+        return ManifestIndex.load(self.destination)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a photo.
+
+    Attributes:
+        row: its manifest row.
+        was_unchanged: whether the row is an earlier one carried over, nothing having been done.
+    """
+
+    row: ManifestRow
+    was_unchanged: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,8 +71,12 @@ class Prepared:
     seconds_assess: float
 
 
-def process(items: Sequence[WorkItem], workshop: Workshop) -> Iterator[ManifestRow]:
-    """Take a group of photos all the way; yields one row for each, in order."""
+def process(items: Sequence[WorkItem], workshop: Workshop) -> Iterator[Outcome]:
+    """Take a group of photos all the way; yields one outcome for each, in order.
+
+    Raises:
+        OutOfSpace: the destination is full; every further photo would meet the same.
+    """
     prepared = [prepare(item, workshop) for item in items]
     ready = [entry for entry in prepared if isinstance(entry, Prepared)]
     jobs = [Job(p.photo.pixels, p.plan, p.assessment.noise_sigma) for p in ready]
@@ -65,23 +85,21 @@ def process(items: Sequence[WorkItem], workshop: Workshop) -> Iterator[ManifestR
     megapixels = sum(p.photo.megapixels for p in ready if p.plan.steps)
     seconds = (time.perf_counter() - started) / max(megapixels, 1e-9)
     for entry in prepared:
-        if isinstance(entry, ManifestRow):
+        if isinstance(entry, Outcome):
             yield entry
             continue
         share = seconds * entry.photo.megapixels if entry.plan.steps else 0.0
-        yield finish(entry, next(results), workshop, seconds_restore=share)
+        yield Outcome(finish(entry, next(results), workshop, seconds_restore=share))
 
 
-def prepare(item: WorkItem, workshop: Workshop) -> Prepared | ManifestRow:
-    """Read, decode, assess and plan one photo; a row where its way ends here."""
+def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
+    """Read, decode, assess and plan one photo; an outcome where its way ends here."""
     row = _blank_row(item, workshop)
     if item.problem:
         is_loss = item.kind in (EntryKind.UNREADABLE, EntryKind.BAD_NAME)
-        return replace(
-            row,
-            status=Status.FAILED if is_loss else Status.SKIPPED,
-            error_class=item.kind,
-            error_message=item.problem,
+        status = Status.FAILED if is_loss else Status.SKIPPED
+        return Outcome(
+            replace(row, status=status, error_class=item.kind, error_message=item.problem)
         )
     try:
         started = time.perf_counter()
@@ -90,7 +108,7 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | ManifestRow:
             if item.previous_sha256 and item.previous_sha256 == row.source_sha256:
                 carried = _carry_over(item, workshop)
                 if carried is not None:
-                    return carried
+                    return Outcome(carried, was_unchanged=True)
             photo = decode(file, max_megapixels=workshop.options.max_megapixels)
         decoded = time.perf_counter()
         assessment = assess(photo.pixels)
@@ -105,7 +123,7 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | ManifestRow:
             seconds_assess=time.perf_counter() - decoded,
         )
     except Exception as error:
-        return _failed(row, error)
+        return Outcome(_failed(row, error))
 
 
 def finish(
@@ -116,7 +134,8 @@ def finish(
     if isinstance(result, Exception):
         return _failed(row, result)
     try:
-        row = _published(row, prepared, result, workshop)
+        row = _publish_restored(row, prepared, result, workshop)
+        row = _publish_colorized(row, prepared, result, workshop)
         row = replace(
             row,
             status=Status.RESTORED if prepared.plan.steps else Status.NOTHING_TO_DO,
@@ -124,56 +143,81 @@ def finish(
             model_sha256=tuple(model.card.sha256 for model in result.models),
         )
         return _compared(row, prepared, result)
+    except OutOfSpace:
+        raise
     except Exception as error:
         return _failed(row, error)
 
 
-def _published(
+def _publish_restored(
     row: ManifestRow, prepared: Prepared, result: Restored, workshop: Workshop
 ) -> ManifestRow:
-    """Encode and put one output after the other: of a large scan only one fits in memory."""
-    path, destination = prepared.item.path, workshop.destination
-    encoding = putting = 0.0
-
-    def publish(folder: str, pixels: NDArray[np.uint8]) -> StoredObject:
-        nonlocal encoding, putting
-        started = time.perf_counter()
-        data = encode(prepared.photo, pixels)
-        encoded = time.perf_counter()
-        stored = destination.put(f"{folder}/{path}", data)
-        encoding += encoded - started
-        putting += time.perf_counter() - encoded
-        return stored
-
-    if result.pixels is not None:
-        stored = publish("restored", result.pixels)
-    else:
+    path = f"restored/{prepared.item.path}"
+    started = time.perf_counter()
+    if result.pixels is None:
         # Nothing was done to the pixels: the original's own bytes are the restored file.
-        started = time.perf_counter()
-        with workshop.source.open(path) as original:
-            stored = destination.put(f"restored/{path}", original)
-        _check_copy(stored, row)
-        putting += time.perf_counter() - started
-    row = replace(
+        with workshop.source.open(prepared.item.path) as original:
+            unchanged = cast(BinaryIO, VerifyingReader(original, prepared.sha256))
+            stored = workshop.destination.put(path, unchanged)
+        encoded = started
+    else:
+        data = encode(prepared.photo, result.pixels)
+        encoded = time.perf_counter()
+        stored = workshop.destination.put(path, data)
+    return replace(
         row,
         restored_path=stored.path,
         restored_sha256=stored.sha256,
         restored_size=stored.size,
+        seconds_encode=encoded - started,
+        seconds_put=time.perf_counter() - encoded,
     )
-    if result.colorized is not None:
-        stored = publish("colorized", result.colorized)
-        row = replace(
-            row,
-            colorized_path=stored.path,
-            colorized_sha256=stored.sha256,
-            colorized_size=stored.size,
-        )
-    return replace(row, seconds_encode=encoding, seconds_put=putting)
 
 
-def _check_copy(stored: StoredObject, row: ManifestRow) -> None:
-    if stored.sha256 != row.source_sha256:
-        raise StorageError(f"{row.source} changed while it was being processed; run again")
+def _publish_colorized(
+    row: ManifestRow, prepared: Prepared, result: Restored, workshop: Workshop
+) -> ManifestRow:
+    path = f"colorized/{prepared.item.path}"
+    if result.colorized is None:
+        # What an earlier run made of an earlier picture or with other options is no longer true.
+        workshop.destination.delete(path)
+        return row
+    started = time.perf_counter()
+    data = encode(prepared.photo, result.colorized)
+    encoded = time.perf_counter()
+    stored = workshop.destination.put(path, data)
+    return replace(
+        row,
+        colorized_path=stored.path,
+        colorized_sha256=stored.sha256,
+        colorized_size=stored.size,
+        seconds_encode=(row.seconds_encode or 0) + encoded - started,
+        seconds_put=(row.seconds_put or 0) + time.perf_counter() - encoded,
+    )
+
+
+class VerifyingReader:
+    """Reads a file and raises at its end if it is not the bytes that were assessed.
+
+    The copy is then never published: the error arrives before the store's rename.
+    """
+
+    def __init__(self, file: BinaryIO, sha256: str) -> None:
+        self._file = file
+        self._expected = sha256
+        self._digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as files do.
+
+        Raises:
+            StorageError: at the end, where the bytes differ from those expected.
+        """
+        block = self._file.read(size)
+        self._digest.update(block)
+        if (not block or size < 0) and self._digest.hexdigest() != self._expected:
+            raise StorageError("the photo changed while it was being processed; run again")
+        return block
 
 
 def _blank_row(item: WorkItem, workshop: Workshop) -> ManifestRow:
@@ -242,7 +286,7 @@ def _compared(row: ManifestRow, prepared: Prepared, result: Restored) -> Manifes
 
 def _failed(row: ManifestRow, error: Exception) -> ManifestRow:
     known = isinstance(error, RestorationError | StorageError)
-    message = str(error) or type(error).__name__
+    message = " ".join(str(error).split()) or type(error).__name__
     return replace(
         row,
         status=Status.SKIPPED if isinstance(error, UnsupportedPhoto) else Status.FAILED,
@@ -254,7 +298,7 @@ def _failed(row: ManifestRow, error: Exception) -> ManifestRow:
 
 def _carry_over(item: WorkItem, workshop: Workshop) -> ManifestRow | None:
     """The earlier row of a photo that was touched (new mtime) but holds the same bytes."""
-    earlier = ManifestIndex.load(workshop.destination).row(item.path)
+    earlier = workshop.earlier.row(item.path)
     if earlier is None:
         return None
     changes: dict[str, Any] = {

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import enum
-import io
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
 
 from flows.progress import current_reporter
+from flows.stopping import stop_requested
 from restoration.codec import OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, read_header
-from restoration.errors import RestorationError
+from restoration.errors import RestorationError, UsageError
 from restoration.recipe import Options, current_recipe_ids
 from storage import DestinationStore, EntryKind, SourceEntry, SourceStore, StorageError
+from storage.globs import PathFilter
 from storage.manifest import KnownPhoto, ManifestIndex, Status, WorkItem
 
 LOOKUP_CHUNK = 5_000
@@ -22,7 +24,6 @@ LOOKUP_CHUNK = 5_000
 MAX_BATCH_PHOTOS = 1_000
 """A batch of thumbnails stays small enough to be lost without regret."""
 
-_HEADER_BYTES = 256 * 1024
 _BYTES_PER_PIXEL_GUESS = 0.5
 
 
@@ -43,6 +44,21 @@ class Request:
     limit: int | None = None
     force: bool = False
     batch_megapixels: float = 200.0
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            UsageError: a limit or a batch size that is not positive, or a glob that is none.
+        """
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"--limit must be at least 1, not {self.limit}")
+        if not 0 < self.batch_megapixels < math.inf:
+            raise UsageError(f"--batch-megapixels must be positive, not {self.batch_megapixels:g}")
+        try:
+            PathFilter(self.include, self.exclude)
+        except ValueError as error:
+            raise UsageError(f"--include or --exclude: {error}") from error
 
 
 @dataclass
@@ -106,7 +122,7 @@ def pending_items(
     index = ManifestIndex.load(destination)
     recipes = current_recipe_ids(options)
     entries = _photos(source.crawl(include=request.include, exclude=request.exclude), survey)
-    while chunk := list(islice(entries, LOOKUP_CHUNK)):
+    while (chunk := list(islice(entries, LOOKUP_CHUNK))) and not stop_requested():
         known = index.lookup([entry.path for entry in chunk])
         for entry, earlier in zip(chunk, known, strict=True):
             if not request.force and earlier is not None:
@@ -146,9 +162,11 @@ def _compare(
         (earlier.restored_path, earlier.restored_size),
         (earlier.colorized_path, earlier.colorized_size),
     )
-    for path, size in outputs:
-        if path and destination.size(path) != size:
+    try:
+        if any(path and destination.size(path) != size for path, size in outputs):
             return Verdict.TO_DO
+    except StorageError:
+        return Verdict.TO_DO  # what is wrong there becomes this photo's row, not the run's end
     if earlier.source_mtime_ns != entry.mtime_ns:
         return Verdict.TOUCHED if earlier.source_sha256 else Verdict.TO_DO
     return Verdict.DONE
@@ -158,7 +176,11 @@ def _photos(entries: Iterable[SourceEntry], survey: Survey) -> Iterator[SourceEn
     for entry in entries:
         suffix = PurePosixPath(entry.path).suffix.lower()
         is_photo = suffix in SUFFIX_FORMATS or suffix in OTHER_PHOTO_SUFFIXES
-        if is_photo or entry.kind in (EntryKind.UNREADABLE, EntryKind.BAD_NAME):
+        # Folders that cannot be looked into may hold photos: they must not vanish either.
+        is_closed_folder = entry.path.endswith("/") or (
+            entry.kind is EntryKind.SYMLINK and "folder" in entry.problem
+        )
+        if is_photo or is_closed_folder or entry.kind is EntryKind.UNREADABLE:
             survey.photos += 1
             yield entry
         else:
@@ -185,6 +207,7 @@ def _work_item(source: SourceStore, entry: SourceEntry, previous_sha256: str = "
 def _megapixels(source: SourceStore, entry: SourceEntry) -> float:
     """Size from the header; only the balance of batches hangs on it, so a guess will do."""
     try:
-        return read_header(io.BytesIO(source.head(entry.path, _HEADER_BYTES))).megapixels
+        with source.open(entry.path) as file:  # a TIFF's header may be at its end
+            return read_header(file).megapixels
     except (RestorationError, StorageError, OSError):
-        return entry.size * _BYTES_PER_PIXEL_GUESS / 1e6
+        return entry.size / _BYTES_PER_PIXEL_GUESS / 1e6

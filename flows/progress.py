@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
@@ -22,6 +23,20 @@ from storage.manifest import ManifestRow, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
+class QuietlyClosedConsole(Console):
+    """A console whose reader may go away (`… | head`): then it goes quiet, and the work goes on.
+
+    Rich's own answer is to end the process from whichever thread prints.
+    """
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more."""
+        self.quiet = True
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
 LINE_EVERY_S = 10.0
 """Seconds between lines where there is no terminal."""
 
@@ -35,8 +50,8 @@ class Reporter(Protocol):
     def unchanged(self, photos: int) -> None:
         """`photos` need nothing, being done already."""
 
-    def done(self, row: ManifestRow) -> None:
-        """One photo is done."""
+    def done(self, row: ManifestRow, *, was_unchanged: bool = False) -> None:
+        """One planned photo is done, or turned out to be unchanged."""
 
 
 class SilentReporter:
@@ -48,7 +63,7 @@ class SilentReporter:
     def unchanged(self, photos: int) -> None:
         """Ignore."""
 
-    def done(self, row: ManifestRow) -> None:
+    def done(self, row: ManifestRow, *, was_unchanged: bool = False) -> None:
         """Ignore."""
 
 
@@ -71,9 +86,12 @@ class _Counting:
         """Count photos that need nothing."""
         self.counts["unchanged"] += photos
 
-    def count(self, row: ManifestRow) -> None:
-        self.counts[row.status] += 1
+    def count(self, row: ManifestRow, was_unchanged: bool) -> None:
         self.finished += 1
+        if was_unchanged:
+            self.counts["unchanged"] += 1
+            return
+        self.counts[row.status] += 1
         self.megapixels += (row.width or 0) * (row.height or 0) / 1e6
 
     @property
@@ -126,9 +144,9 @@ class BarReporter(_Counting):
         super().unchanged(photos)
         self._progress.update(self._task, state=self.describe())
 
-    def done(self, row: ManifestRow) -> None:
+    def done(self, row: ManifestRow, *, was_unchanged: bool = False) -> None:
         """Advance the bar."""
-        self.count(row)
+        self.count(row, was_unchanged)
         self._progress.update(self._task, advance=1, state=self.describe())
 
 
@@ -147,9 +165,9 @@ class LineReporter(_Counting):
     def __exit__(self, *_: object) -> None:
         return
 
-    def done(self, row: ManifestRow) -> None:
+    def done(self, row: ManifestRow, *, was_unchanged: bool = False) -> None:
         """Say it at once (verbose), or now and then."""
-        self.count(row)
+        self.count(row, was_unchanged)
         if self._verbose:
             self._print(describe_row(row))
         elif time.monotonic() - self._said >= LINE_EVERY_S:
@@ -164,7 +182,7 @@ def describe_row(row: ManifestRow) -> str:
     """One line on what became of a photo."""
     name = printable(row.source)
     if row.status in (Status.FAILED, Status.SKIPPED):
-        return f"{row.status}: {name}: {row.error_message}"
+        return f"{row.status}: {name}: {printable(row.error_message or '')}"
     return f"{row.status}: {name}: {', '.join(row.plan) or 'passed through unchanged'}"
 
 

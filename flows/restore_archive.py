@@ -11,8 +11,8 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from prefect import flow, task
@@ -23,13 +23,22 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.batch import MAX_NAMED_FAILURES, BatchOrder, BatchSummary, run_batch
 from flows.planning import Request, Survey, batches
 from flows.progress import current_reporter
-from flows.stopping import stop_requested
+from flows.stopping import stop_requested, stopping
 from restoration.codec import DEFAULT_MAX_MEGAPIXELS
 from restoration.models import resolve_device
 from restoration.plan import parse_steps
 from restoration.recipe import Options
 from storage import DestinationStore, open_destination, open_source
-from storage.manifest import MANIFEST_FOLDER, WORKLIST_FOLDER, WorkItem, write_worklist
+from storage.manifest import (
+    MANIFEST_FOLDER,
+    WORKLIST_FOLDER,
+    WorkItem,
+    part_paths,
+    read_worklist,
+    write_worklist,
+)
+
+_RUN_TIME = "%Y%m%dT%H%M%SZ"
 
 BATCHES_AHEAD = 2
 """Batches whose work-lists exist at a time: one in work, one waiting while the crawl goes on."""
@@ -68,6 +77,20 @@ class RunSummary:
     seconds: float = 0.0
     failures: tuple[str, ...] = field(default=())
     stopped: bool = False
+
+    def with_batch(self, batch: BatchSummary) -> RunSummary:
+        """This summary with a batch's counts added; keeps the first failures only."""
+        return replace(
+            self,
+            restored=self.restored + batch.restored,
+            nothing_to_do=self.nothing_to_do + batch.nothing_to_do,
+            skipped=self.skipped + batch.skipped,
+            failed=self.failed + batch.failed,
+            unchanged=self.unchanged + batch.unchanged,
+            megapixels=self.megapixels + batch.megapixels,
+            failures=(self.failures + batch.failures)[:MAX_NAMED_FAILURES],
+            stopped=self.stopped or batch.stopped,
+        )
 
     @property
     def all_well(self) -> bool:
@@ -115,7 +138,7 @@ def restore_archive(
 
     Raises:
         StorageError: a location that cannot be used, or a destination in use by another run.
-        ValueError: an option that makes no sense.
+        UsageError: an option that makes no sense.
     """
     options = Options(steps=parse_steps(steps), max_megapixels=max_megapixels)
     request = Request(
@@ -129,27 +152,71 @@ def restore_archive(
     origin = open_source(source)
     target = open_destination(destination, origin)
     survey = Survey()
-    run_id = new_run_id()
     started = time.monotonic()
     with target.lock():
+        run_id = new_run_id(after=latest_run_id(target))
         sweep_after_killed_runs(target)
+        total = RunSummary(run_id)
         planned = batches(origin, target, options, request, survey)
-        done: list[BatchSummary] = []
-        waiting: deque[PrefectFuture[BatchSummary]] = deque()
-        for number, items in enumerate(_until_stopped(planned)):
+        for done in _restored(
+            planned, target, BatchOrder(source, destination, "", run_id, 0, options, device)
+        ):
+            total = total.with_batch(done)
+    return replace(
+        total,
+        photos=survey.photos,
+        other_files=survey.other_files,
+        unchanged=survey.unchanged + total.unchanged,
+        unchanged_failures=survey.unchanged_failures,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _restored(
+    planned: Iterator[list[WorkItem]], target: DestinationStore, template: BatchOrder
+) -> Iterator[BatchSummary]:
+    """Submit batches as tasks, a bounded number ahead; yields their summaries in order."""
+    waiting: deque[PrefectFuture[BatchSummary]] = deque()
+    try:
+        for number, items in enumerate(planned):
+            if stop_requested():
+                break
             current_reporter().planned(len(items))
-            worklist = write_worklist(target, run_id, number, items)
-            order = BatchOrder(source, destination, worklist, run_id, number, options, device)
-            waiting.append(restore_batch.submit(order))
+            worklist = write_worklist(target, template.run_id, number, items)
+            waiting.append(
+                restore_batch.submit(replace(template, worklist=worklist, number=number))
+            )
             if len(waiting) >= BATCHES_AHEAD:
-                done.append(waiting.popleft().result())
-        done += [future.result() for future in waiting]
-    return _total(run_id, survey, done, time.monotonic() - started)
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BaseException:
+        # The lock is held by our caller: no batch may still write when it is given up.
+        with stopping():
+            for future in waiting:
+                future.wait()
+        raise
 
 
-def new_run_id() -> str:
-    """A name for a run that sorts by time: 20261122T023355Z-1f2e3d."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}Z-{secrets.token_hex(3)}"
+def new_run_id(*, after: str = "") -> str:
+    """A name for a run that sorts by time: 20261122T023355Z-1f2e3d.
+
+    Args:
+        after: the latest earlier run. The latest row of a photo is that of the last run by name,
+            so a clock that was put back must not give a name before it.
+    """
+    now = datetime.now(UTC)
+    try:
+        earlier = datetime.strptime(after.partition("-")[0], _RUN_TIME).replace(tzinfo=UTC)
+        now = max(now, earlier + timedelta(seconds=1))
+    except ValueError:
+        pass  # no earlier run, or one not named by us
+    return f"{now:{_RUN_TIME}}-{secrets.token_hex(3)}"
+
+
+def latest_run_id(target: DestinationStore) -> str:
+    """The last run in the manifest, or an empty string."""
+    return max((path.split("/")[1] for path in part_paths(target)), default="")
 
 
 def sweep_after_killed_runs(target: DestinationStore) -> None:
@@ -158,12 +225,11 @@ def sweep_after_killed_runs(target: DestinationStore) -> None:
     A work-list still there names the photos whose batch was not finished, so only their folders
     need a look, however large the archive.
     """
-    from storage.manifest import read_worklist
-
     folders: set[str] = {MANIFEST_FOLDER}
     leftovers = [entry.path for entry in target.list(WORKLIST_FOLDER)]
     for path in leftovers:
-        folders.add(path.rpartition("/")[0])
+        of_run = path.rpartition("/")[0]
+        folders |= {of_run, f"{MANIFEST_FOLDER}/{of_run.rpartition('/')[2]}"}
         for item in read_worklist(target, path):
             folder = item.path.rpartition("/")[0]
             folders |= {f"restored/{folder}".rstrip("/"), f"colorized/{folder}".rstrip("/")}
@@ -171,29 +237,3 @@ def sweep_after_killed_runs(target: DestinationStore) -> None:
     target.sweep(sorted(folders))
     for path in leftovers:
         target.delete(path)
-
-
-def _until_stopped(planned: Iterator[list[WorkItem]]) -> Iterator[list[WorkItem]]:
-    for items in planned:
-        if stop_requested():
-            return
-        yield items
-
-
-def _total(run_id: str, survey: Survey, done: list[BatchSummary], seconds: float) -> RunSummary:
-    failures = [line for batch in done for line in batch.failures]
-    return RunSummary(
-        run_id=run_id,
-        photos=survey.photos,
-        other_files=survey.other_files,
-        unchanged=survey.unchanged,
-        unchanged_failures=survey.unchanged_failures,
-        restored=sum(batch.restored for batch in done),
-        nothing_to_do=sum(batch.nothing_to_do for batch in done),
-        skipped=sum(batch.skipped for batch in done),
-        failed=sum(batch.failed for batch in done),
-        megapixels=sum(batch.megapixels for batch in done),
-        seconds=seconds,
-        failures=tuple(failures[:MAX_NAMED_FAILURES]),
-        stopped=stop_requested() or any(batch.stopped for batch in done),
-    )

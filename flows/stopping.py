@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+EXIT_INTERRUPTED = 130
+"""Exit code of a process that Ctrl-C ended: 128 + SIGINT, as shells count."""
 
 _requested = threading.Event()
 
@@ -16,9 +20,29 @@ def stop_requested() -> bool:
     return _requested.is_set()
 
 
+def request_stop() -> None:
+    """Ask this process to stop after the photos in hand."""
+    _requested.set()
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Ask to stop for as long as the block lasts, unless somebody asked already."""
+    was_requested = _requested.is_set()
+    _requested.set()
+    try:
+        yield
+    finally:
+        if not was_requested:
+            _requested.clear()
+
+
 @contextmanager
 def stopping_on_interrupt(notify: Callable[[], None]) -> Iterator[None]:
-    """Turn the first Ctrl-C into a request to stop, the second into KeyboardInterrupt.
+    """Turn the first Ctrl-C into a request to stop, and let the second end the process at once.
+
+    Ending at once is as safe as being killed, which a run survives by design: outputs are
+    published whole, and the next run does again what has no manifest row.
 
     Args:
         notify: called when the request arrives.
@@ -27,8 +51,8 @@ def stopping_on_interrupt(notify: Callable[[], None]) -> Iterator[None]:
 
     def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
         if _requested.is_set():
-            raise KeyboardInterrupt
-        _requested.set()
+            os._exit(EXIT_INTERRUPTED)
+        request_stop()
         notify()
 
     before = signal.signal(signal.SIGINT, on_interrupt)
@@ -36,3 +60,4 @@ def stopping_on_interrupt(notify: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+        _requested.clear()

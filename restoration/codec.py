@@ -8,9 +8,10 @@ would convert most of it to 8-bit RGB without a word.
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -199,12 +200,12 @@ def decode(file: BinaryIO, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS) ->
                 f"{header.width} x {header.height} pixels are {header.megapixels:.0f} megapixels; "
                 f"the limit is {max_megapixels:g} (--max-megapixels)"
             )
-        _refuse_what_would_be_lost(image, file)
         try:
+            _refuse_what_would_be_lost(image, file)
             image.load()
             planes, orientation = _pixels(image), _orientation(image)
             extras = _extras(image, file, orientation)
-        except MemoryError:
+        except (MemoryError, UnsupportedPhoto):
             raise
         except Exception as error:  # Pillow raises anything from OSError to struct.error here
             raise DecodeError(
@@ -237,7 +238,9 @@ def encode(photo: Photo, pixels: Byte, *, file_format: str | None = None) -> byt
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image.save(buffer, format=target, **_save_options(target, extras))
+            image.save(buffer, format=target, **_save_options(target, extras, image.mode))
+    except MemoryError:
+        raise
     except Exception as error:  # encoders raise OSError, ValueError, struct.error...
         raise EncodeError(f"the {target} encoder failed: {error}") from error
     return buffer.getvalue()
@@ -263,6 +266,8 @@ def _open(file: BinaryIO) -> Image.Image:
             return Image.open(file, formats=("JPEG", "PNG", "TIFF", "WEBP", "MPO"))
     except UnidentifiedImageError as error:
         raise DecodeError("not a JPEG, PNG, TIFF or WebP image, whatever its name says") from error
+    except MemoryError:
+        raise
     except Exception as error:  # a header may break Pillow in many ways
         raise DecodeError(f"the image header is damaged: {error}") from error
 
@@ -335,11 +340,20 @@ def _extras(image: Image.Image, file: BinaryIO, orientation: int) -> Extras:
         # A TIFF's EXIF block is the file's own directory with offsets in it: only texts travel.
         exif=exif.tobytes() if len(exif) and not is_tiff else None,
         xmp=xmp if isinstance(xmp, bytes) else None,
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi and dpi[0] and dpi[1] else None,
+        dpi=_sound_dpi(dpi),
         tiff_tags=_tiff_texts(cast(TiffImagePlugin.TiffImageFile, image)) if is_tiff else (),
         compression=str(image.info.get("compression", "")) if is_tiff else "",
         lossless=image.format == "WEBP" and _is_lossless_webp(file),
     )
+
+
+def _sound_dpi(value: Any) -> tuple[float, float] | None:  # noqa: ANN401 - whatever a file holds
+    """Scanners write 0/0 for 'unknown'; such a resolution cannot be written again."""
+    try:
+        dpi = (float(value[0]), float(value[1]))
+    except (TypeError, ValueError, IndexError, ZeroDivisionError):
+        return None
+    return dpi if all(math.isfinite(side) and side > 0 for side in dpi) else None
 
 
 def _tiff_texts(image: TiffImagePlugin.TiffImageFile) -> tuple[tuple[int, str], ...]:
@@ -367,9 +381,9 @@ def _join_alpha(pixels: Byte, alpha: Byte | None) -> Byte:
     return pixels if alpha is None else np.dstack([pixels, alpha])
 
 
-def _save_options(file_format: str, extras: Extras) -> dict[str, object]:
+def _save_options(file_format: str, extras: Extras, mode: str) -> dict[str, object]:
     options: dict[str, object] = {}
-    if extras.icc_profile:
+    if extras.icc_profile and _fits(extras.icc_profile, mode):
         options["icc_profile"] = extras.icc_profile
     if extras.dpi and file_format != "WEBP":
         options["dpi"] = extras.dpi
@@ -385,6 +399,14 @@ def _save_options(file_format: str, extras: Extras) -> dict[str, object]:
     elif file_format == "TIFF":
         options |= _tiff_options(extras)
     return options
+
+
+def _fits(profile: bytes, mode: str) -> bool:
+    """Whether a profile's colour space (ICC.1:2022, header bytes 16-19) is that of the pixels.
+
+    A gray scan's profile would make its colorized RGB interpretation an invalid file.
+    """
+    return profile[16:20] == (b"GRAY" if mode in ("L", "LA") else b"RGB ")
 
 
 def _tiff_options(extras: Extras) -> dict[str, object]:

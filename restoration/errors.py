@@ -19,6 +19,10 @@ class RestorationError(Exception):
     is_permanent: ClassVar[bool] = True
 
 
+class UsageError(ValueError):
+    """Arguments that make no sense; the message is one line for the person who gave them."""
+
+
 class UnsupportedPhoto(RestorationError):  # noqa: N818 - reads as a sentence in the manifest
     """A sound file of a kind that would lose something here: left alone, status skipped."""
 

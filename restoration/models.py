@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from restoration.errors import WeightsError
+from restoration.errors import UsageError, WeightsError
 from restoration.networks import UNet, UNetConfig
 
 WEIGHTS_FOLDER: Final = Path(__file__).parent / "weights"
@@ -101,12 +101,12 @@ def resolve_device(name: str) -> torch.device:
     """Turn auto, cpu or cuda into a torch device.
 
     Raises:
-        ValueError: an unknown name, or cuda where there is none.
+        UsageError: an unknown name, or cuda where there is none.
     """
     if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"unknown device {name!r}; choose auto, cpu or cuda")
+        raise UsageError(f"unknown device {name!r}; choose auto, cpu or cuda")
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("there is no CUDA device on this machine; use --device cpu or auto")
+        raise UsageError("there is no CUDA device on this machine; use --device cpu or auto")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from restoration.assess import BLURRED_SIGMA, NOISY_SIGMA, Assessment
+from restoration.errors import UsageError
 
 
 class Step(enum.StrEnum):
@@ -69,20 +70,20 @@ def parse_steps(text: str) -> tuple[Step, ...]:
     """Read a list such as 'denoise,colorize'.
 
     Raises:
-        ValueError: an unknown step, one named twice, or steps out of their order.
+        UsageError: an unknown step, one named twice, or steps out of their order.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     known = ", ".join(ALL_STEPS)
     if not names:
-        raise ValueError(f"no step is named; choose from {known}")
+        raise UsageError(f"no step is named; choose from {known}")
     for name in names:
         if name not in list(Step):
-            raise ValueError(f"unknown step {name!r}; choose from {known}")
+            raise UsageError(f"unknown step {name!r}; choose from {known}")
     steps = [Step(name) for name in names]
     if len(set(steps)) < len(steps):
-        raise ValueError("a step is named twice")
+        raise UsageError("a step is named twice")
     if steps != sorted(steps, key=ALL_STEPS.index):
-        raise ValueError(f"steps run in the order {known}; name them in it")
+        raise UsageError(f"steps run in the order {known}; name them in it")
     return tuple(steps)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,6 +13,7 @@ from typing import Final
 
 from restoration.assess import ASSESSMENT_VERSION
 from restoration.codec import DEFAULT_MAX_MEGAPIXELS
+from restoration.errors import UsageError
 from restoration.models import WEIGHTS_FOLDER, card_for
 from restoration.plan import ALL_STEPS, Step
 
@@ -30,6 +32,15 @@ class Options:
 
     steps: tuple[Step, ...] = ALL_STEPS
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+
+    def __post_init__(self) -> None:
+        """Refuse a limit that is none.
+
+        Raises:
+            UsageError: not a positive, finite number.
+        """
+        if not 0 < self.max_megapixels < math.inf:
+            raise UsageError(f"--max-megapixels must be positive, not {self.max_megapixels:g}")
 
 
 def recipe_id(options: Options, used: Sequence[Step], folder: Path = WEIGHTS_FOLDER) -> str:

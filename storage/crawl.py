@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from storage.base import EntryKind, SourceEntry
@@ -113,15 +114,21 @@ def describe(root: bytes, path: bytes) -> SourceEntry | None:
     except OSError as error:
         return SourceEntry(text, 0, 0, EntryKind.UNREADABLE, f"cannot look at it: {reason(error)}")
     if stat.S_ISREG(found.st_mode):
-        return SourceEntry(text, found.st_size, found.st_mtime_ns)
+        return SourceEntry(text, found.st_size, _clamped(found.st_mtime_ns))
     if stat.S_ISDIR(found.st_mode):
         problem = "a folder took the place of a file meanwhile: crawl again to see what is in it"
         return SourceEntry(text, 0, 0, EntryKind.UNREADABLE, problem)
     if stat.S_ISLNK(found.st_mode):
-        problem = "symbolic link, not followed"
-        return SourceEntry(text, 0, found.st_mtime_ns, EntryKind.SYMLINK, problem)
+        to_folder = Path(os.fsdecode(root + b"/" + path)).is_dir()
+        problem = f"symbolic link{' to a folder' if to_folder else ''}, not followed"
+        return SourceEntry(text, 0, _clamped(found.st_mtime_ns), EntryKind.SYMLINK, problem)
     problem = next((words for test, words in _SPECIAL if test(found.st_mode)), "not a file")
-    return SourceEntry(text, 0, found.st_mtime_ns, EntryKind.SPECIAL, problem)
+    return SourceEntry(text, 0, _clamped(found.st_mtime_ns), EntryKind.SPECIAL, problem)
+
+
+def _clamped(mtime_ns: int) -> int:
+    """A time that fits 64 bits of nanoseconds (years 1678 to 2262), as manifests store it."""
+    return max(-(2**63), min(mtime_ns, 2**63 - 1))
 
 
 def shown(path: bytes) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from storage.base import DestinationStore, SourceStore
 from storage.errors import BadLocation, reason
@@ -62,7 +62,8 @@ def _local_path(location: str) -> Path:
     parts = urlsplit(location.replace("?", "%3F").replace("#", "%23"))
     if parts.netloc not in ("", "localhost") or not parts.path:
         raise BadLocation(f"{location} names no folder here; write file:///folder")
-    return Path(unquote(parts.path))
+    # Not unquote(): a path that is not UTF-8 must come back as the very same bytes.
+    return Path(os.fsdecode(unquote_to_bytes(parts.path)))
 
 
 def _check_usable(root: Path) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from flows.progress import printable
+from flows.progress import QuietlyClosedConsole, printable
 from restoration.assess import Assessment, assess
 from restoration.codec import decode
-from restoration.errors import RestorationError
+from restoration.errors import RestorationError, UsageError
 from restoration.plan import Plan, make_plan
 
 
@@ -24,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Assess each photo; returns 1 where one cannot be read."""
-    console = Console()
+    console = QuietlyClosedConsole()
     code = 0
     for path in arguments.photos:
         name = printable(str(path))
@@ -32,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
             with path.open("rb") as file:
                 photo = decode(file)
         except IsADirectoryError:
-            raise ValueError(
+            raise UsageError(
                 f"{path} is a folder; `run --dry-run` looks at whole folders"
             ) from None
         except (RestorationError, OSError) as error:

@@ -9,7 +9,7 @@ from itertools import islice
 from rich.console import Console
 
 from flows.planning import Request, Survey, pending_items
-from flows.progress import printable
+from flows.progress import QuietlyClosedConsole, printable
 from restoration.assess import assess
 from restoration.codec import decode
 from restoration.errors import RestorationError
@@ -30,7 +30,7 @@ def dry_run(arguments: argparse.Namespace) -> int:
     Returns:
         0, or 1 where a photo cannot be read.
     """
-    console = Console()
+    console = QuietlyClosedConsole(quiet=arguments.quiet)
     source = open_source(arguments.source)
     destination = open_destination(arguments.destination, source)
     options = Options(parse_steps(arguments.steps), arguments.max_megapixels)

@@ -6,9 +6,9 @@ import argparse
 import json
 from dataclasses import asdict
 
-from rich.console import Console
 from rich.table import Table
 
+from flows.progress import QuietlyClosedConsole
 from restoration.models import ModelCard, available_models
 
 
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.markdown:
         print("\n\n".join(card_markdown(card) for card in cards))
         return 0
-    console = Console()
+    console = QuietlyClosedConsole()
     for card in cards:
         console.print(_table(card))
     return 0

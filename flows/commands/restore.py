@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path, PurePath
 
-from rich.console import Console
-
+from flows.progress import QuietlyClosedConsole
 from restoration.assess import assess
 from restoration.codec import SUFFIX_FORMATS, Photo, decode, encode
+from restoration.errors import UsageError
 from restoration.models import resolve_device
 from restoration.plan import ALL_STEPS, Plan, make_plan, parse_steps
 from restoration.restore import Job, Restored, Restorer
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Restore one photograph to OUT; its colorized interpretation goes beside it.
 
     Raises:
-        ValueError: an option that makes no sense.
+        UsageError: an option that makes no sense.
         RestorationError: the photo cannot be restored.
     """
     source, output = arguments.photo, arguments.output
@@ -48,15 +48,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_paths(source: Path, output: Path) -> str:
     if not source.is_file():
-        raise ValueError(f"{source}: no such photo")
+        raise UsageError(f"{source}: no such photo")
     if output.suffix.lower() not in SUFFIX_FORMATS:
         known = ", ".join(sorted(SUFFIX_FORMATS))
-        raise ValueError(f"the output's suffix {output.suffix!r} is not one of {known}")
+        raise UsageError(f"the output's suffix {output.suffix!r} is not one of {known}")
     if not output.parent.is_dir():
-        raise ValueError(f"folder {output.parent} does not exist")
+        raise UsageError(f"folder {output.parent} does not exist")
     outputs = (output, colorized_path(output))
     if any(path.exists() and path.samefile(source) for path in outputs):
-        raise ValueError("the output would overwrite the original")
+        raise UsageError("the output would overwrite the original")
     return SUFFIX_FORMATS[output.suffix.lower()]
 
 
@@ -84,7 +84,7 @@ def _write(
 
 
 def _report(plan: Plan, written: list[PurePath]) -> None:
-    console = Console()
+    console = QuietlyClosedConsole()
     for reason in plan.reasons:
         console.print(reason, highlight=False, markup=False, soft_wrap=True)
     for path in written:

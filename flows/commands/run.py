@@ -15,12 +15,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.embedded_server import be_quiet, prefect_server
-from flows.progress import BarReporter, LineReporter, Reporter, printable, reporting_to
-from flows.stopping import stopping_on_interrupt
+from flows.planning import Request
+from flows.progress import (
+    BarReporter,
+    LineReporter,
+    QuietlyClosedConsole,
+    Reporter,
+    printable,
+    reporting_to,
+)
+from flows.stopping import EXIT_INTERRUPTED, stopping_on_interrupt
 from restoration.codec import DEFAULT_MAX_MEGAPIXELS
+from restoration.errors import UsageError
 from restoration.models import resolve_device
 from restoration.plan import ALL_STEPS, parse_steps
-from storage import open_destination, open_source
+from restoration.recipe import Options
+from storage import BadLocation, open_destination, open_source
 
 if TYPE_CHECKING:  # importing the flow imports Prefect, which takes seconds
     from flows.restore_archive import RunSummary
@@ -68,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the flow as the arguments say; returns the exit code.
 
     Raises:
-        ValueError: an option that makes no sense.
+        UsageError: an option that makes no sense.
         StorageError: a location that cannot be used.
     """
     _check(arguments)
@@ -77,27 +87,38 @@ def run(arguments: argparse.Namespace) -> int:
 
         return dry_run(arguments)
     be_quiet()
-    console = Console(stderr=arguments.json)
+    console = QuietlyClosedConsole(stderr=arguments.json)
     summary = _run_flow(arguments, console)
     if arguments.json:
         print(json.dumps({**asdict(summary), "all_well": summary.all_well}, indent=2))
     elif not arguments.quiet:
         _show(summary, console, arguments.destination)
     if summary.stopped:
-        return 130
+        return EXIT_INTERRUPTED
     return 0 if summary.all_well else 1
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    parse_steps(arguments.steps)
     resolve_device(arguments.device)
+    Options(parse_steps(arguments.steps), arguments.max_megapixels)
+    Request(
+        include=tuple(arguments.include),
+        exclude=tuple(arguments.exclude),
+        limit=arguments.limit,
+        batch_megapixels=arguments.batch_megapixels,
+    )
+    if arguments.dry_run and arguments.json:
+        raise UsageError("--json is the summary of a run; --dry-run has none")
     if arguments.limit is not None and arguments.limit < 1:
-        raise ValueError(f"--limit must be at least 1, not {arguments.limit}")
+        raise UsageError(f"--limit must be at least 1, not {arguments.limit}")
     for name in ("batch_megapixels", "max_megapixels"):
         value = getattr(arguments, name)
         if not 0 < value < float("inf"):
-            raise ValueError(f"--{name.replace('_', '-')} must be positive, not {value:g}")
-    open_destination(arguments.destination, open_source(arguments.source))
+            raise UsageError(f"--{name.replace('_', '-')} must be positive, not {value:g}")
+    try:
+        open_destination(arguments.destination, open_source(arguments.source))
+    except BadLocation as error:
+        raise UsageError(str(error)) from error
 
 
 def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
@@ -138,7 +159,14 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
 
 def _silence_prefect() -> None:
     # A failed flow is reported once, in our one line, not as Prefect's log with its traceback.
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.engine", "httpx"):
+    for name in (
+        "prefect",
+        "prefect.flow_runs",
+        "prefect.task_runs",
+        "prefect.engine",
+        "prefect._internal.concurrency",
+        "httpx",
+    ):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

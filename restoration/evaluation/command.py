@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from restoration.errors import UsageError
 from restoration.evaluation.assessment import evaluate_assessment
 from restoration.evaluation.methods import (
     Method,
@@ -50,9 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print a table.
 
     Raises:
-        ValueError: no photographs, or an option that makes no sense.
+        UsageError: no photographs, or an option that makes no sense.
     """
     console = Console()
+    if arguments.limit is not None and arguments.limit < 1:
+        raise UsageError(f"--limit must be at least 1, not {arguments.limit}")
     photos = _read_photos(arguments.data, arguments.limit)
     if arguments.task == "assess":
         title = f"assessment on {len(photos)} photographs of {arguments.data.name}"
@@ -78,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read_photos(folder: Path, limit: int | None) -> list[Byte]:
     if not folder.is_dir():
-        raise ValueError(f"--data {folder}: no such folder")
+        raise UsageError(f"--data {folder}: no such folder")
     photos: list[Byte] = []
     for path in photo_files([folder]):
         image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
@@ -87,7 +90,7 @@ def _read_photos(folder: Path, limit: int | None) -> list[Byte]:
         if limit is not None and len(photos) == limit:
             break
     if not photos:
-        raise ValueError(f"--data {folder}: no photographs")
+        raise UsageError(f"--data {folder}: no photographs")
     return photos
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from restoration.colorize import colorize
 from restoration.colour import luma8
+from restoration.errors import UsageError
 from restoration.evaluation.methods import Method
 from restoration.models import Model
 from restoration.quality import colourfulness, psnr_db, ssim
@@ -108,14 +109,14 @@ def read_kernels(path: Path) -> list[Float]:
     """Motion kernels from an .npz file (such as Levin et al.'s eight, CVPR 2009).
 
     Raises:
-        ValueError: the file holds no two-dimensional arrays.
+        UsageError: the file holds no two-dimensional arrays.
     """
     # Kernel sets are published as object arrays of differently sized kernels.
     with np.load(path, allow_pickle=False) as archive:
         arrays = [archive[name] for name in archive.files]
     kernels = [array for array in arrays if array.ndim == 2]
     if not kernels:
-        raise ValueError(f"{path} holds no kernels")
+        raise UsageError(f"{path} holds no kernels")
     return [np.asarray(kernel / kernel.sum(), np.float32) for kernel in kernels]
 
 

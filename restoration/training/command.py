@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
+from restoration.errors import UsageError
 from restoration.training.data import load_photos
 from restoration.training.tasks import TASKS
 from restoration.training.trainer import Progress, TrainingOptions, train
@@ -48,17 +49,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Train as the arguments say; returns the exit code.
 
     Raises:
-        ValueError: arguments or data that make no sense.
+        UsageError: arguments or data that make no sense.
     """
     console = Console()
     task = TASKS[arguments.task]
     if arguments.minutes <= 0:
-        raise ValueError(f"--minutes must be positive, not {arguments.minutes:g}")
+        raise UsageError(f"--minutes must be positive, not {arguments.minutes:g}")
     for folder in arguments.data:
         if not folder.is_dir():
-            raise ValueError(f"--data {folder}: no such folder")
+            raise UsageError(f"--data {folder}: no such folder")
     if not arguments.output.parent.is_dir():
-        raise ValueError(f"--output: folder {arguments.output.parent} does not exist")
+        raise UsageError(f"--output: folder {arguments.output.parent} does not exist")
     minimum = task.patch + 2 * getattr(task, "margin", 0)
     photos = load_photos(arguments.data, minimum_side=minimum, limit=arguments.limit)
     console.print(

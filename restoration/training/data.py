@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration.errors import UsageError
 from restoration.training.degradations import Byte
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"})
@@ -53,7 +54,7 @@ def load_photos(
         limit: at most this many files, evenly spread.
 
     Raises:
-        ValueError: too few usable photographs.
+        UsageError: too few usable photographs.
     """
     files = list(photo_files(folders))
     if limit is not None and len(files) > limit:
@@ -62,7 +63,7 @@ def load_photos(
     photos = [photo for photo in photos if min(photo.shape[:2]) >= minimum_side]
     if len(photos) < max(2, 2 * validation):
         where = ", ".join(map(str, folders))
-        raise ValueError(
+        raise UsageError(
             f"{len(photos)} usable photographs under {where}: at least {max(2, 2 * validation)} "
             f"with a short side of {minimum_side} pixels are needed"
         )

@@ -107,7 +107,9 @@ def read_table(
 def part_paths(destination: DestinationStore) -> Iterator[str]:
     """The parts that are there, in the order in which runs and batches wrote them."""
     for entry in destination.list(MANIFEST_FOLDER):
-        if entry.path.endswith(".parquet"):
+        # Other systems leave hidden companions such as "._part-000000.parquet" on shared disks.
+        is_hidden = entry.path.rpartition("/")[2].startswith(".")
+        if entry.path.endswith(".parquet") and not is_hidden:
             yield entry.path
 
 

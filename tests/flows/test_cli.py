@@ -44,6 +44,10 @@ def photos(tmp_path: Path) -> Path:
         (["run", "PHOTOS", "OUT", "--batch-megapixels", "nan"], "--batch-megapixels"),
         (["run", "PHOTOS", "OUT", "--max-megapixels", "-1"], "--max-megapixels"),
         (["run", "PHOTOS", "OUT", "--quiet", "--verbose"], "not allowed with"),
+        (["run", "PHOTOS", "OUT", "--include", ""], "--include"),
+        (["run", "PHOTOS", "OUT", "--dry-run", "--json"], "--dry-run"),
+        (["run", "a\nb", "OUT"], "a\\nb"),
+        (["evaluate", "denoise", "--data", "PHOTOS", "--limit", "0"], "--limit"),
         (["run", "PHOTOS/none", "OUT"], "PHOTOS/none"),
         (["run", "PHOTOS", "PHOTOS"], "PHOTOS"),
         (["run", "PHOTOS", "PHOTOS/restored"], "PHOTOS"),
@@ -152,6 +156,36 @@ def test_run_from_a_shell_is_quiet_and_exits_with_1_for_a_broken_photo(
         env={**os.environ, "PREFECT_HOME": str(prefect_home)},
     )
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (1, "", "")
+
+
+def test_an_unreachable_prefect_server_is_one_line(photos: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "run", photos, tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api"},
+    )
+    assert done.returncode == 1
+    assert "no answer from the Prefect server at http://127.0.0.1:9/api" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_goes_away_stops_nothing(
+    photos: Path, tmp_path: Path, prefect_home: Path
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "run", photos, tmp_path / "out", "--verbose"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PREFECT_HOME": str(prefect_home)},
+    )
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait() == 1, errors
+    assert errors == b""
+    assert len(list((tmp_path / "out" / "restored").iterdir())) == 2
+    assert list((tmp_path / "out" / "manifest").rglob("*.parquet"))
 
 
 def test_help_and_version(capsys) -> None:

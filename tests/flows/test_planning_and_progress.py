@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from flows.batch import GROUP_MEGAPIXELS, GROUP_PHOTOS, groups, summarise
+from flows.photo import Outcome
 from flows.planning import Request, Survey, batches
 from flows.progress import BarReporter, LineReporter, current_reporter, printable, reporting_to
 from restoration.recipe import Options
@@ -64,8 +65,9 @@ def test_summary_counts_and_names_failures() -> None:
         row(Status.NOTHING_TO_DO),
         row(Status.FAILED, "bad\n.jpg", error_message="cut off"),
     ]
-    summary = summarise(rows)
+    summary = summarise([*map(Outcome, rows), Outcome(row(Status.RESTORED), was_unchanged=True)])
     assert (summary.restored, summary.nothing_to_do, summary.failed) == (1, 1, 1)
+    assert summary.unchanged == 1
     assert summary.megapixels == pytest.approx(3)
     assert summary.failures == ("failed: bad\\n.jpg: cut off",)
 

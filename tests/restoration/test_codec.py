@@ -210,3 +210,19 @@ def test_header_needs_only_the_head_of_a_file() -> None:
     data = encoded(scene(300, 400), "JPEG")
     header = read_header(io.BytesIO(data[:2000]))
     assert (header.width, header.height, header.format) == (400, 300, "JPEG")
+
+
+def test_a_gray_profile_is_not_put_on_colour() -> None:
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[16:20] = b"GRAY"
+    data = encoded(gray_scene(40, 50), "JPEG", icc_profile=bytes(profile))
+    photo = decode(io.BytesIO(data))
+    assert reopened(encode(photo, photo.pixels)).info["icc_profile"] == bytes(profile)
+    assert "icc_profile" not in reopened(encode(photo, scene(40, 50))).info
+
+
+def test_unknown_resolution_is_left_out() -> None:
+    data = encoded(scene(20, 20), "TIFF", x_resolution=(0, 0), y_resolution=(300, 1))
+    photo = decode(io.BytesIO(data))
+    assert photo.extras.dpi is None
+    assert reopened(encode(photo, photo.pixels)).size == (20, 20)
