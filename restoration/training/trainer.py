@@ -129,6 +129,7 @@ def save_weights(weights: dict[str, Tensor], config: UNetConfig, path: Path, *, 
     half = {name: tensor.detach().half().cpu().contiguous() for name, tensor in weights.items()}
     temporary = path.with_name(path.name + ".part")
     save_file(half, temporary, metadata={"task": task, "unet": config.to_json()})
+    temporary.chmod(0o644)  # safetensors writes 0600: an installed model is for every user
     temporary.replace(path)
 
 

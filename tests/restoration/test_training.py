@@ -173,3 +173,25 @@ def test_evaluate_prints_its_table(
     printed = capsys.readouterr().out
     for text in expected:
         assert text in printed
+
+
+def test_calibration_scales_the_chroma(photos: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    from restoration.models import WEIGHTS_FOLDER, card_for
+    from restoration.training import calibrate
+
+    weights = WEIGHTS_FOLDER / card_for("colorize").file
+    vivid = tmp_path / "vivid.safetensors"
+    monkeypatch.setattr(
+        "sys.argv", ["calibrate", str(weights), "--factor", "2", "--output", str(vivid)]
+    )
+    calibrate.main()
+    gray = torch.rand(1, 1, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            read_network(vivid)(gray), 2 * read_network(weights)(gray), atol=1e-3, rtol=1e-2
+        )
+    monkeypatch.setattr(
+        "sys.argv", ["calibrate", str(weights), "--data", str(photos), "--photos", "2"]
+    )
+    calibrate.main()
+    assert capsys.readouterr().out.count("colourfulness") == len(calibrate.FACTORS)
