@@ -26,7 +26,7 @@ from restoration.training.data import load_photos
 from restoration.training.degradations import Byte
 from restoration.training.trainer import save_weights
 
-FACTORS = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
+FACTORS = (0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
 
 
 def scaled(network: UNet, factor: float) -> UNet:

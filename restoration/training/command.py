@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--init", type=Path, metavar="FILE", help="weights to start from")
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
-    parser.add_argument("--learning-rate", type=float, default=1.2e-3)
+    parser.add_argument("--learning-rate", type=float, help="default: the task's own")
     parser.add_argument("--limit", type=int, help="at most this many photographs")
     parser.add_argument("--seed", type=int, default=0)
 
@@ -68,7 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     initial = load_file(arguments.init) if arguments.init else None
     options = TrainingOptions(
-        minutes=arguments.minutes, learning_rate=arguments.learning_rate, seed=arguments.seed
+        minutes=arguments.minutes,
+        learning_rate=arguments.learning_rate or task.learning_rate,
+        seed=arguments.seed,
     )
 
     def show(progress: Progress) -> None:
