@@ -18,6 +18,8 @@ Float = NDArray[np.float32]
 
 WORKING_SIDE: Final = 160
 """Short side in pixels at which the network sees a photo: about what it was trained at."""
+AGREEING_SIDES: Final = (128, 160, 208)
+"""Working sizes whose predictions are averaged."""
 LONGEST_WORKING_SIDE: Final = 1024
 """Bounds the working picture of very long panoramas."""
 _STRIP: Final = 512
@@ -44,8 +46,9 @@ def colorize(luma: Byte, model: Model) -> Byte:
     Raises:
         GuardError: the network returned NaN or infinity.
     """
-    small = _working_picture(luma)
-    slope, offset = _guided_coefficients(small, predict_chroma(small, model))
+    small = _working_picture(luma, WORKING_SIDE)
+    chroma = _agreed_chroma(luma, small.shape, model)
+    slope, offset = _guided_coefficients(small, chroma)
     coefficients = np.concatenate([slope, offset], axis=-1)
     out = np.empty((*luma.shape, 3), np.uint8)
     for top in range(0, luma.shape[0], _STRIP):
@@ -80,9 +83,28 @@ def predict_chroma(small: Float, model: Model) -> Float:
     return np.asarray(np.clip(enlarged, -0.5, 0.5), np.float32)
 
 
-def _working_picture(luma: Byte) -> Float:
+def _agreed_chroma(luma: Byte, shape: tuple[int, ...], model: Model) -> Float:
+    """Mean prediction over several working sizes and their mirror images, (h, w, 2).
+
+    What the network is sure of, it sees at every size and both ways round; what it guesses,
+    differs, and the mean fades it towards gray. That is what keeps dark or empty areas free of
+    coloured clouds.
+    """
+    total = np.zeros((shape[0], shape[1], 2), np.float32)
+    for side in AGREEING_SIDES:
+        picture = _working_picture(luma, side)
+        for mirrored in (False, True):
+            seen = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
+            chroma = predict_chroma(seen, model)
+            chroma = chroma[:, ::-1] if mirrored else chroma
+            size = (shape[1], shape[0])
+            total += cv2.resize(np.ascontiguousarray(chroma), size, interpolation=cv2.INTER_LINEAR)
+    return total / np.float32(2 * len(AGREEING_SIDES))
+
+
+def _working_picture(luma: Byte, side: int) -> Float:
     height, width = luma.shape
-    scale = min(WORKING_SIDE / min(height, width), LONGEST_WORKING_SIDE / max(height, width))
+    scale = min(side / min(height, width), LONGEST_WORKING_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     small = cv2.resize(luma, size, interpolation=interpolation)
