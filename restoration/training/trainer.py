@@ -29,6 +29,7 @@ class TrainingOptions:
 
     Attributes:
         minutes: wall-clock budget; the learning rate falls to zero over it (cosine).
+        steps: budget in optimiser steps instead, for runs that must not depend on the machine.
         learning_rate: peak of the schedule.
         warmup_steps: steps of linear warm-up.
         ema_decay: decay per step of the averaged weights that are written.
@@ -42,6 +43,7 @@ class TrainingOptions:
     """
 
     minutes: float
+    steps: int | None = None
     learning_rate: float = 1.2e-3
     warmup_steps: int = 300
     ema_decay: float = 0.999
@@ -142,18 +144,18 @@ def _run(
     checkpoint: Path,
     report: Callable[[Progress], None],
 ) -> Progress:
-    budget = options.minutes * 60
     device = next(state.network.parameters()).device
     started = time.monotonic() - state.seconds
     reported, saved = state.seconds, state.seconds
     losses: list[float] = []
     progress = Progress(state.steps, state.seconds, math.nan, math.nan, 0.0, 0.0)
-    while state.seconds < budget:
-        rate = _learning_rate(options, state.steps, state.seconds / budget)
+    while (spent := _share_spent(options, state)) < 1:
+        rate = _learning_rate(options, state.steps, spent)
         inputs, targets = next(batches)
         losses.append(_step(task, state, options, rate, inputs.to(device), targets.to(device)))
         state.seconds = time.monotonic() - started
-        if state.seconds - reported >= options.report_every_s or state.seconds >= budget:
+        is_last = _share_spent(options, state) >= 1
+        if state.seconds - reported >= options.report_every_s or is_last:
             score = task.validate(_averaged(state), photos, device)
             speed = len(losses) * task.batch / max(state.seconds - reported, 1e-9)
             progress = Progress(
@@ -166,6 +168,12 @@ def _run(
             _save_checkpoint(state, checkpoint)
             saved = state.seconds
     return progress
+
+
+def _share_spent(options: TrainingOptions, state: _State) -> float:
+    if options.steps is not None:
+        return state.steps / options.steps
+    return state.seconds / (options.minutes * 60)
 
 
 def _step(

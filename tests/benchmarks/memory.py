@@ -43,7 +43,8 @@ def main() -> None:
             "20200101T000000Z-000000",
         )
         item = WorkItem("scan.tif", 0, 0, "file", "", arguments.megapixels, "")
-        for row in process([item], workshop):
+        for outcome in process([item], workshop):
+            row = outcome.row
             print(f"{row.status}: {row.width} x {row.height}, {', '.join(row.plan)}")
             print(row.error_message or f"{row.seconds_restore:.0f} s in the networks")
         seconds = time.perf_counter() - started
