@@ -53,10 +53,12 @@ class BatchSummary:
         nothing_to_do: photos passed through.
         skipped: photos left alone with a reason.
         failed: photos that could not be done.
-        unchanged: photos touched since they were done, but holding the same bytes.
-        megapixels: of all of them together.
-        failures: the first failures, 'path: message'.
-        stopped: whether the batch ended early because it was asked to.
+        unchanged: photos that an earlier run had finished; in a batch, those that were touched
+            since but hold the same bytes.
+        unchanged_failures: those of them that had failed, for a reason that still holds.
+        megapixels: done now, 10^6 pixels.
+        failures: the first failures, one line each.
+        stopped: whether photos were left because the run was asked to stop.
     """
 
     restored: int = 0
@@ -64,9 +66,15 @@ class BatchSummary:
     skipped: int = 0
     failed: int = 0
     unchanged: int = 0
+    unchanged_failures: int = 0
     megapixels: float = 0.0
     failures: tuple[str, ...] = ()
     stopped: bool = False
+
+    @property
+    def all_well(self) -> bool:
+        """Whether no photo failed, now or earlier for a reason that still holds."""
+        return self.failed == 0 and self.unchanged_failures == 0
 
 
 def run_batch(order: BatchOrder) -> BatchSummary:
@@ -121,6 +129,7 @@ def groups(items: Sequence[WorkItem]) -> Iterator[list[WorkItem]]:
 def summarise(outcomes: Sequence[Outcome], *, stopped: bool = False) -> BatchSummary:
     """Count what became of the photos."""
     done = [outcome.row for outcome in outcomes if not outcome.was_unchanged]
+    unchanged = [outcome.row for outcome in outcomes if outcome.was_unchanged]
     counts = Counter(row.status for row in done)
     failures = [describe_row(row) for row in done if row.status == Status.FAILED]
     return BatchSummary(
@@ -128,7 +137,8 @@ def summarise(outcomes: Sequence[Outcome], *, stopped: bool = False) -> BatchSum
         nothing_to_do=counts[Status.NOTHING_TO_DO],
         skipped=counts[Status.SKIPPED],
         failed=counts[Status.FAILED],
-        unchanged=len(outcomes) - len(done),
+        unchanged=len(unchanged),
+        unchanged_failures=sum(row.status == Status.FAILED for row in unchanged),
         megapixels=sum((row.width or 0) * (row.height or 0) for row in done) / 1e6,
         failures=tuple(failures[:MAX_NAMED_FAILURES]),
         stopped=stopped,

@@ -96,8 +96,7 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
     """Read, decode, assess and plan one photo; an outcome where its way ends here."""
     row = _blank_row(item, workshop)
     if item.problem:
-        is_loss = item.kind in (EntryKind.UNREADABLE, EntryKind.BAD_NAME)
-        status = Status.FAILED if is_loss else Status.SKIPPED
+        status = status_of_problem(item)
         return Outcome(
             replace(row, status=status, error_class=item.kind, error_message=item.problem)
         )
@@ -124,6 +123,17 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
         )
     except Exception as error:
         return Outcome(_failed(row, error))
+
+
+def status_of_problem(item: WorkItem) -> Status:
+    """Failed where photos may be lost to us, skipped where something was left alone on purpose."""
+    is_loss = item.kind in (EntryKind.UNREADABLE, EntryKind.BAD_NAME)
+    return Status.FAILED if is_loss else Status.SKIPPED
+
+
+def status_of_error(error: Exception) -> Status:
+    """Skipped for a sound file of a kind that is not supported, else failed."""
+    return Status.SKIPPED if isinstance(error, UnsupportedPhoto) else Status.FAILED
 
 
 def finish(
@@ -289,7 +299,7 @@ def _failed(row: ManifestRow, error: Exception) -> ManifestRow:
     message = " ".join(str(error).split()) or type(error).__name__
     return replace(
         row,
-        status=Status.SKIPPED if isinstance(error, UnsupportedPhoto) else Status.FAILED,
+        status=status_of_error(error),
         error_class=type(error).__name__,
         error_message=message if known else f"unexpected: {message}",
         error_is_permanent=isinstance(error, RestorationError) and error.is_permanent,

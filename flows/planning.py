@@ -70,12 +70,14 @@ class Survey:
         other_files: files that do not.
         unchanged: photos that an earlier run finished, with its failures among them.
         unchanged_failures: those that failed then and would fail again.
+        cut_short: whether photos were left because the run was asked to stop.
     """
 
     photos: int = 0
     other_files: int = 0
     unchanged: int = 0
     unchanged_failures: int = 0
+    cut_short: bool = False
 
 
 def batches(
@@ -101,13 +103,18 @@ def batches(
     megapixels = 0.0
     pending = pending_items(source, destination, options, request, survey)
     for item in islice(pending, request.limit):
+        if stop_requested():
+            survey.cut_short = True
+            return
         is_full = megapixels + item.megapixels > request.batch_megapixels
         if batch and (is_full or len(batch) == MAX_BATCH_PHOTOS):
             yield batch
             batch, megapixels = [], 0.0
         batch.append(item)
         megapixels += item.megapixels
-    if batch:
+    if batch and stop_requested():
+        survey.cut_short = True
+    elif batch:
         yield batch
 
 
@@ -122,7 +129,10 @@ def pending_items(
     index = ManifestIndex.load(destination)
     recipes = current_recipe_ids(options)
     entries = _photos(source.crawl(include=request.include, exclude=request.exclude), survey)
-    while (chunk := list(islice(entries, LOOKUP_CHUNK))) and not stop_requested():
+    while chunk := list(islice(entries, LOOKUP_CHUNK)):
+        if stop_requested():  # of a million unchanged photos none is yielded to our caller
+            survey.cut_short = True
+            return
         known = index.lookup([entry.path for entry in chunk])
         for entry, earlier in zip(chunk, known, strict=True):
             if not request.force and earlier is not None:
@@ -177,9 +187,7 @@ def _photos(entries: Iterable[SourceEntry], survey: Survey) -> Iterator[SourceEn
         suffix = PurePosixPath(entry.path).suffix.lower()
         is_photo = suffix in SUFFIX_FORMATS or suffix in OTHER_PHOTO_SUFFIXES
         # Folders that cannot be looked into may hold photos: they must not vanish either.
-        is_closed_folder = entry.path.endswith("/") or (
-            entry.kind is EntryKind.SYMLINK and "folder" in entry.problem
-        )
+        is_closed_folder = entry.path.endswith("/") or entry.kind is EntryKind.LINKED_FOLDER
         if is_photo or is_closed_folder or entry.kind is EntryKind.UNREADABLE:
             survey.photos += 1
             yield entry

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -23,7 +23,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.batch import MAX_NAMED_FAILURES, BatchOrder, BatchSummary, run_batch
 from flows.planning import Request, Survey, batches
 from flows.progress import current_reporter
-from flows.stopping import stop_requested, stopping
+from flows.stopping import stopping
 from restoration.codec import DEFAULT_MAX_MEGAPIXELS
 from restoration.models import resolve_device
 from restoration.plan import parse_steps
@@ -45,38 +45,20 @@ BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True)
-class RunSummary:
-    """What became of a whole run.
+class RunSummary(BatchSummary):
+    """What became of a whole run: the counts of its batches, and of what needed nothing.
 
     Attributes:
         run_id: names the run's manifest parts.
         photos: files that look like photographs.
         other_files: files that do not.
-        unchanged: photos that an earlier run had finished.
-        unchanged_failures: those of them that had failed, for a reason that still holds.
-        restored: photos with at least one step taken.
-        nothing_to_do: photos passed through byte for byte.
-        skipped: photos left alone with a reason.
-        failed: photos that could not be done.
-        megapixels: done in this run, 10^6 pixels.
         seconds: wall-clock time.
-        failures: the first failures, one line each.
-        stopped: whether the run was asked to stop before its end.
     """
 
-    run_id: str
+    run_id: str = ""
     photos: int = 0
     other_files: int = 0
-    unchanged: int = 0
-    unchanged_failures: int = 0
-    restored: int = 0
-    nothing_to_do: int = 0
-    skipped: int = 0
-    failed: int = 0
-    megapixels: float = 0.0
     seconds: float = 0.0
-    failures: tuple[str, ...] = field(default=())
-    stopped: bool = False
 
     def with_batch(self, batch: BatchSummary) -> RunSummary:
         """This summary with a batch's counts added; keeps the first failures only."""
@@ -87,15 +69,11 @@ class RunSummary:
             skipped=self.skipped + batch.skipped,
             failed=self.failed + batch.failed,
             unchanged=self.unchanged + batch.unchanged,
+            unchanged_failures=self.unchanged_failures + batch.unchanged_failures,
             megapixels=self.megapixels + batch.megapixels,
             failures=(self.failures + batch.failures)[:MAX_NAMED_FAILURES],
             stopped=self.stopped or batch.stopped,
         )
-
-    @property
-    def all_well(self) -> bool:
-        """Whether no photo failed, now or earlier for a reason that still holds."""
-        return self.failed == 0 and self.unchanged_failures == 0
 
 
 @task(name="restore-batch", task_run_name="batch-{order.number}", cache_policy=NO_CACHE)
@@ -156,7 +134,7 @@ def restore_archive(
     with target.lock():
         run_id = new_run_id(after=latest_run_id(target))
         sweep_after_killed_runs(target)
-        total = RunSummary(run_id)
+        total = RunSummary(run_id=run_id)
         planned = batches(origin, target, options, request, survey)
         for done in _restored(
             planned, target, BatchOrder(source, destination, "", run_id, 0, options, device)
@@ -167,7 +145,8 @@ def restore_archive(
         photos=survey.photos,
         other_files=survey.other_files,
         unchanged=survey.unchanged + total.unchanged,
-        unchanged_failures=survey.unchanged_failures,
+        unchanged_failures=survey.unchanged_failures + total.unchanged_failures,
+        stopped=survey.cut_short or total.stopped,
         seconds=time.monotonic() - started,
     )
 
@@ -179,8 +158,6 @@ def _restored(
     waiting: deque[PrefectFuture[BatchSummary]] = deque()
     try:
         for number, items in enumerate(planned):
-            if stop_requested():
-                break
             current_reporter().planned(len(items))
             worklist = write_worklist(target, template.run_id, number, items)
             waiting.append(

@@ -19,6 +19,7 @@ class EntryKind(enum.StrEnum):
 
     FILE = "file"
     SYMLINK = "symlink"
+    LINKED_FOLDER = "linked_folder"
     SPECIAL = "special"
     UNREADABLE = "unreadable"
     BAD_NAME = "bad_name"

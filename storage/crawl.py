@@ -119,9 +119,11 @@ def describe(root: bytes, path: bytes) -> SourceEntry | None:
         problem = "a folder took the place of a file meanwhile: crawl again to see what is in it"
         return SourceEntry(text, 0, 0, EntryKind.UNREADABLE, problem)
     if stat.S_ISLNK(found.st_mode):
-        to_folder = Path(os.fsdecode(root + b"/" + path)).is_dir()
-        problem = f"symbolic link{' to a folder' if to_folder else ''}, not followed"
-        return SourceEntry(text, 0, _clamped(found.st_mtime_ns), EntryKind.SYMLINK, problem)
+        if Path(os.fsdecode(root + b"/" + path)).is_dir():
+            kind, problem = EntryKind.LINKED_FOLDER, "symbolic link to a folder, not followed"
+        else:
+            kind, problem = EntryKind.SYMLINK, "symbolic link, not followed"
+        return SourceEntry(text, 0, _clamped(found.st_mtime_ns), kind, problem)
     problem = next((words for test, words in _SPECIAL if test(found.st_mode)), "not a file")
     return SourceEntry(text, 0, _clamped(found.st_mtime_ns), EntryKind.SPECIAL, problem)
 

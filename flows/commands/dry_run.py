@@ -8,6 +8,7 @@ from itertools import islice
 
 from rich.console import Console
 
+from flows.photo import status_of_error, status_of_problem
 from flows.planning import Request, Survey, pending_items
 from flows.progress import QuietlyClosedConsole, printable
 from restoration.assess import assess
@@ -16,9 +17,16 @@ from restoration.errors import RestorationError
 from restoration.plan import Plan, make_plan, parse_steps
 from restoration.recipe import Options
 from storage import SourceStore, StorageError, open_destination, open_source
-from storage.manifest import WorkItem
+from storage.manifest import Status, WorkItem
 
 _HEADING = f"{'outcome':<14}{'noise':>5}  {'blur':>4}  {'colour':<10}  {'steps':<25}  photo"
+
+_WOULD = {
+    Status.RESTORED: "would restore",
+    Status.NOTHING_TO_DO: "nothing to do",
+    Status.SKIPPED: "would skip",
+    Status.FAILED: "would fail",
+}
 
 
 def dry_run(arguments: argparse.Namespace) -> int:
@@ -44,24 +52,23 @@ def dry_run(arguments: argparse.Namespace) -> int:
         outcome, text = _look_at(item, source, options)
         counts[outcome] += 1
         _print(console, f"{outcome:<14}{text}  {printable(item.path)}")
-    for name in ("would restore", "nothing to do", "would skip", "would fail"):
+    for name in _WOULD.values():
         _print(console, f"{name}: {counts[name]}")
     _print(console, f"unchanged since earlier runs: {survey.unchanged}")
-    return 1 if counts["would fail"] else 0
+    return 1 if counts[_WOULD[Status.FAILED]] else 0
 
 
 def _look_at(item: WorkItem, source: SourceStore, options: Options) -> tuple[str, str]:
     if item.problem:
-        return "would skip", item.problem
+        return _WOULD[status_of_problem(item)], item.problem
     try:
         with source.open(item.path) as file:
             photo = decode(file, max_megapixels=options.max_megapixels)
     except (RestorationError, StorageError) as error:
-        is_skip = type(error).__name__ == "UnsupportedPhoto"
-        return ("would skip" if is_skip else "would fail"), str(error)
+        return _WOULD[status_of_error(error)], str(error)
     assessment = assess(photo.pixels)
     plan: Plan = make_plan(assessment, options.steps)
-    outcome = "would restore" if plan.steps else "nothing to do"
+    outcome = _WOULD[Status.RESTORED if plan.steps else Status.NOTHING_TO_DO]
     colour = "monochrome" if assessment.is_monochrome else "colour"
     steps = ", ".join(plan.steps) or "-"
     text = (

@@ -109,12 +109,6 @@ def _check(arguments: argparse.Namespace) -> None:
     )
     if arguments.dry_run and arguments.json:
         raise UsageError("--json is the summary of a run; --dry-run has none")
-    if arguments.limit is not None and arguments.limit < 1:
-        raise UsageError(f"--limit must be at least 1, not {arguments.limit}")
-    for name in ("batch_megapixels", "max_megapixels"):
-        value = getattr(arguments, name)
-        if not 0 < value < float("inf"):
-            raise UsageError(f"--{name.replace('_', '-')} must be positive, not {value:g}")
     try:
         open_destination(arguments.destination, open_source(arguments.source))
     except BadLocation as error:

@@ -123,6 +123,22 @@ def test_dry_run_writes_nothing(photos: Path, tmp_path: Path, capsys) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_dry_run_foresees_what_a_run_would_say_of_odd_entries(
+    photos: Path, tmp_path: Path, capsys
+) -> None:
+    (photos / "linked").symlink_to(tmp_path)
+    (photos / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"x")
+    (photos / "old.bmp").write_bytes(b"x")
+    call("run", photos, tmp_path / "out", "--dry-run")
+    outcomes = {
+        line.split()[-1].rpartition("/")[2]: line[:14].strip()
+        for line in capsys.readouterr().out.splitlines()
+    }
+    assert outcomes["linked"] == "would skip"
+    assert outcomes["old.bmp"] == "would skip"
+    assert outcomes["caf\\xe9.jpg"] == "would fail"
+
+
 def test_models_come_with_their_cards(capsys) -> None:
     assert call("models", "--json") == 0
     cards = json.loads(capsys.readouterr().out)

@@ -17,8 +17,9 @@ from PIL import Image
 import flows.photo
 import restoration.recipe
 from flows.photo import VerifyingReader
+from flows.progress import SilentReporter, reporting_to
 from flows.restore_archive import RunSummary, new_run_id, restore_archive
-from flows.stopping import stop_requested
+from flows.stopping import request_stop, stop_requested, stopping_on_interrupt
 from restoration.colour import luma8
 from restoration.errors import UsageError
 from restoration.models import ModelCard
@@ -374,3 +375,39 @@ def test_linked_folders_and_odd_files_are_reported(archive: Path, target: Path) 
     assert "folder" in rows["album"].error_message
     assert rows["a/clean.png"].status == Status.NOTHING_TO_DO
     assert summary.skipped == 2
+
+
+def test_a_touched_photo_that_is_still_broken_keeps_the_run_from_being_well(
+    archive: Path, target: Path
+) -> None:
+    run(archive, target)
+    os.utime(archive / "broken.jpg", ns=(10**18, 10**18))
+    for _ in range(2):  # first carried over by its bytes, then known by its time
+        summary = run(archive, target)
+        assert (summary.failed, summary.unchanged, summary.unchanged_failures) == (0, 6, 1)
+        assert not summary.all_well
+
+
+class StopAfter(SilentReporter):
+    """Asks to stop, as Ctrl-C does, once so many photos are done."""
+
+    def __init__(self, photos: int) -> None:
+        self.left = photos
+
+    def done(self, row: ManifestRow, *, was_unchanged: bool = False) -> None:
+        self.left -= 1
+        if self.left == 0:
+            request_stop()
+
+
+@pytest.mark.parametrize("photos", [1, 3, 6])
+def test_a_run_says_that_it_was_cut_short_exactly_when_photos_are_left(
+    archive: Path, target: Path, photos: int
+) -> None:
+    with stopping_on_interrupt(lambda: None), reporting_to(StopAfter(photos)):
+        summary = run(archive, target, batch_megapixels=0.01)
+    assert summary.stopped == (len(latest(archive, target)) < 6)
+    assert summary.stopped == (photos < 6)
+    assert not run(archive, target).stopped
+    table = ds.dataset(target / "manifest").to_table()
+    assert len(table) == len(set(table["source"].to_pylist())) == 6

@@ -89,8 +89,10 @@ def test_links_are_told_not_followed(tmp_path):
     entries = {entry.path: entry for entry in LocalSource(tmp_path).crawl()}
     assert list(entries) == ["a/loop", "a/photo.jpg", "dangling.jpg", "link.jpg"]
     for path in ("a/loop", "dangling.jpg", "link.jpg"):
-        assert entries[path].kind is EntryKind.SYMLINK
-        to = " to a folder" if path == "a/loop" else ""
+        to_folder = path == "a/loop"
+        kind = EntryKind.LINKED_FOLDER if to_folder else EntryKind.SYMLINK
+        assert entries[path].kind is kind
+        to = " to a folder" if to_folder else ""
         assert entries[path].problem == f"symbolic link{to}, not followed"
         assert LocalSource(tmp_path).stat(path) == entries[path]
 
