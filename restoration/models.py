@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from restoration.errors import UsageError, WeightsError
-from restoration.networks import UNet, UNetConfig
+from restoration.networks import Network, config_from_header
 
 WEIGHTS_FOLDER: Final = Path(__file__).parent / "weights"
 _loading = threading.Lock()
@@ -65,7 +65,7 @@ class Model:
     """
 
     card: ModelCard
-    network: UNet
+    network: Network
     device: torch.device
 
     def __call__(self, image: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ def _load(task: str, device: str, folder: Path) -> Model:
     return Model(card, placed, torch.device(device))
 
 
-def read_network(path: Path, *, sha256: str | None = None) -> UNet:
+def read_network(path: Path, *, sha256: str | None = None) -> Network:
     """Read a weights file written by `restore-archive train`.
 
     Args:
@@ -148,9 +148,9 @@ def read_network(path: Path, *, sha256: str | None = None) -> UNet:
         if sha256 is not None and file_sha256(path) != sha256:
             raise WeightsError(f"{path.name} is not the file that its card describes (sha256)")
         with safe_open(path, framework="pt") as file:
-            config = UNetConfig.from_json((file.metadata() or {}).get("unet", ""))
+            config = config_from_header(file.metadata() or {})
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        network = UNet(config)
+        network = config.build()
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
         raise WeightsError(f"weights file {path} is missing") from error

@@ -15,7 +15,7 @@ from restoration.tiling import Tiling, run_tiled
 if TYPE_CHECKING:
     import torch
 
-    from restoration.networks import UNet
+    from restoration.networks import Network
 
 Byte = NDArray[np.uint8]
 
@@ -34,7 +34,7 @@ class Method:
     restore: Callable[[Byte, float], Byte]
 
 
-def ours(network: UNet, device: torch.device, name: str = "ours, blind") -> Method:
+def ours(network: Network, device: torch.device, name: str = "ours, blind") -> Method:
     """Our U-Net, tiled as in production."""
     tiling = Tiling()
 

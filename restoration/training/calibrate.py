@@ -19,8 +19,9 @@ import torch
 
 from restoration.colorize import colorize
 from restoration.colour import luma8
+from restoration.errors import UsageError
 from restoration.models import Model, ModelCard, read_network
-from restoration.networks import UNet
+from restoration.networks import Network, UNet
 from restoration.quality import colourfulness, psnr_db
 from restoration.training.data import load_photos
 from restoration.training.degradations import Byte
@@ -29,9 +30,15 @@ from restoration.training.trainer import save_weights
 FACTORS = (0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
 
 
-def scaled(network: UNet, factor: float) -> UNet:
-    """A copy of a network whose output is `factor` times as large."""
-    copy = UNet(network.config)
+def scaled(network: Network, factor: float) -> UNet:
+    """A copy of a network whose output is `factor` times as large.
+
+    Raises:
+        UsageError: the network is no `UNet`.
+    """
+    copy = network.config.build()
+    if not isinstance(copy, UNet):
+        raise UsageError(f"a {network.config.architecture} network cannot be calibrated")
     copy.load_state_dict(network.state_dict())
     with torch.no_grad():
         copy.tail.weight.mul_(factor)
@@ -40,7 +47,7 @@ def scaled(network: UNet, factor: float) -> UNet:
     return copy.eval().requires_grad_(False)
 
 
-def score(network: UNet, photos: Sequence[Byte]) -> tuple[float, float]:
+def score(network: Network, photos: Sequence[Byte]) -> tuple[float, float]:
     """Mean PSNR in dB against the true photos, and mean colourfulness."""
     card = ModelCard("candidate", "colorize", "", "", 0, 0.0, (), "", (), ())
     model = Model(card, network, torch.device("cpu"))

@@ -41,7 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--init", type=Path, metavar="FILE", help="weights to start from")
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     parser.add_argument("--learning-rate", type=float, help="default: the task's own")
+    parser.add_argument("--muon-learning-rate", type=float, default=0.02, metavar="RATE",
+                        help="of inner convolutions; 0: AdamW for all (default: 0.02)")  # fmt: skip
     parser.add_argument("--limit", type=int, help="at most this many photographs")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto",
+                        help="auto: bf16 where the device computes it natively")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -70,7 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     options = TrainingOptions(
         minutes=arguments.minutes,
         learning_rate=arguments.learning_rate or task.learning_rate,
+        muon_learning_rate=arguments.muon_learning_rate,
         seed=arguments.seed,
+        precision=arguments.precision,
     )
 
     def show(progress: Progress) -> None:

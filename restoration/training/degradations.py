@@ -40,13 +40,7 @@ def film_grain(image: Float, sigma: float, radius: float, rng: np.random.Generat
         radius: standard deviation in pixels of the Gaussian that correlates neighbours.
         rng: source of randomness.
     """
-    grain = rng.standard_normal(image.shape[:2], dtype=np.float32)
-    blurred = cv2.GaussianBlur(grain, (0, 0), radius, borderType=cv2.BORDER_REFLECT_101)
-    grain = np.asarray(blurred, np.float32)
-    # White noise filtered with a Gaussian of s pixels keeps 1 / (2 s sqrt(pi)) of its standard
-    # deviation in the continuous limit; measuring is exact at every radius.
-    grain *= np.float32(sigma / max(float(grain.std()), 1e-6))
-    return image + grain[..., None]
+    return image + coloured_noise((image.shape[0], image.shape[1]), sigma, radius, rng)[..., None]
 
 
 def jpeg_round_trip(image: Byte, quality: int) -> Byte:
@@ -137,21 +131,140 @@ def random_blur_kernel(rng: np.random.Generator) -> Float | None:
 def random_noise(clean: Byte, rng: np.random.Generator) -> Byte:
     """Draw the noise of a denoise training sample.
 
-    80 % white (sigma 0-55), 20 % film grain (sigma 2-30, radius 0.5-1.3 px); half of the
-    grained ones and a few of the white ones are JPEG-compressed afterwards.
+    Six in ten: white noise, sigma 0-75, independent per channel (a few of them luminance only).
+    Four in ten: what scans of old photographs hold, see `old_photo_noise`. Then quantisation,
+    and JPEG (quality 60-95) for most of the latter and a few of the former.
     """
     image = clean.astype(np.float32)
-    grained = rng.random() < 0.2
-    if grained:
-        image = film_grain(image, rng.uniform(2, 30), rng.uniform(0.5, 1.3), rng)
-        if rng.random() < 0.3:
-            image = white_noise(image, rng.uniform(0, 8), rng)
+    is_old = rng.random() < 0.4
+    if is_old:
+        image = old_photo_noise(image, rng)
+    elif rng.random() < 0.05:
+        image = (
+            image
+            + coloured_noise((image.shape[0], image.shape[1]), rng.uniform(0, 75), 0, rng)[
+                ..., None
+            ]
+        )
     else:
-        image = white_noise(image, rng.uniform(0, 55), rng)
+        image = white_noise(image, rng.uniform(0, 75), rng)
     noisy = quantise(image)
-    if rng.random() < (0.5 if grained else 0.04):
+    if rng.random() < (0.6 if is_old else 0.05):
         noisy = jpeg_round_trip(noisy, int(rng.integers(60, 96)))
     return noisy
+
+
+def old_photo_noise(image: Float, rng: np.random.Generator) -> Float:
+    """Add the noise of a scanned print or negative.
+
+    Luminance grain (standard deviation 1-40 before weighting), correlated over 0.3-1.6 px,
+    resampled and sharpened as scanners do, weighted by tone; for some, weaker and coarser chroma
+    noise, a scanner's white noise, and the texture of the paper.
+    """
+    shape = (image.shape[0], image.shape[1])
+    sigma = 40 * rng.random() ** 1.7 + 1
+    grain = coloured_noise(shape, sigma, rng.uniform(0.3, 1.6), rng, scanned=True)
+    noisy = image + (grain * tone_weight(luma(image), rng))[..., None]
+    if rng.random() < 0.4:
+        chroma_sigma, radius = sigma * rng.uniform(0.1, 0.7), rng.uniform(0.4, 2.5)
+        fields = [coloured_noise(shape, chroma_sigma, radius, rng) for _ in range(3)]
+        chroma = np.stack(fields, 2)
+        noisy = noisy + chroma - luma(chroma)[..., None]
+    if rng.random() < 0.3:
+        noisy = white_noise(noisy, rng.uniform(0, 10), rng)
+    if rng.random() < 0.15:
+        texture = paper_texture(shape, rng.uniform(0.005, 0.03), rng)
+        noisy = noisy * (1 + texture)[..., None]
+    return np.asarray(noisy, np.float32)
+
+
+def coloured_noise(
+    shape: tuple[int, int],
+    sigma: float,
+    radius: float,
+    rng: np.random.Generator,
+    *,
+    scanned: bool = False,
+) -> Float:
+    """Draw a field of correlated Gaussian noise.
+
+    Args:
+        shape: (H, W).
+        sigma: standard deviation of the result, 8-bit units.
+        radius: standard deviation in pixels of the Gaussian that correlates neighbours; below
+            0.25 the noise is white.
+        rng: source of randomness.
+        scanned: also resample (to 0.6-1.6 times the size) and sharpen the field, each for half
+            of the draws. Both are linear, so that acting on the noise alone leaves the photograph
+            as it is: the network is to remove noise, not to undo the scanner's sharpening.
+
+    Returns:
+        (H, W) float32, mean about 0.
+    """
+    height, width = shape
+    resampled = scanned and rng.random() < 0.5
+    factor = rng.uniform(0.6, 1.6) if resampled else 1.0
+    size = (math.ceil(width * factor), math.ceil(height * factor))
+    field = rng.standard_normal(size[::-1], dtype=np.float32)
+    if radius >= 0.25:
+        field = _gaussian(field, radius)
+    if resampled:
+        method = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA)[int(rng.integers(3))]
+        field = np.asarray(cv2.resize(field, (width, height), interpolation=method), np.float32)
+    if scanned and rng.random() < 0.5:
+        field = field + np.float32(rng.uniform(0.2, 1.5)) * (
+            field - _gaussian(field, rng.uniform(0.6, 2.0))
+        )
+    # White noise filtered with a Gaussian of s pixels keeps 1 / (2 s sqrt(pi)) of its standard
+    # deviation in the continuous limit; measuring is exact at every radius.
+    field *= np.float32(sigma / max(float(field.std()), 1e-6))
+    return field
+
+
+def tone_weight(y: Float, rng: np.random.Generator) -> Float:
+    """How strong grain is at each tone, about 1 on average.
+
+    Silver grain shows most in the mid-tones (Newson et al., "Realistic Film Grain Rendering",
+    IPOL 2017), a sensor's shot noise grows with the square root of light; half of the draws are
+    flat, as after a scanner's tone curve.
+
+    Args:
+        y: luma (H, W), 8-bit units.
+        rng: source of randomness.
+    """
+    kind = rng.random()
+    tone = np.clip(y / 255, 0, 1)
+    if kind < 0.5:
+        return np.ones_like(y)
+    if kind < 0.8:
+        return np.asarray(0.35 + 1.5 * np.sqrt(tone * (1 - tone)), np.float32)
+    return np.asarray(0.3 + np.sqrt(tone if kind < 0.9 else 1 - tone), np.float32)
+
+
+def paper_texture(shape: tuple[int, int], strength: float, rng: np.random.Generator) -> Float:
+    """Relief of textured photographic paper under a scanner's oblique light.
+
+    Band-passed noise (period 3-12 px), or for a third the regular hexagonal relief of silk paper.
+
+    Returns:
+        (H, W) relative change of brightness, standard deviation `strength`.
+    """
+    height, width = shape
+    period = rng.uniform(3, 12)
+    if rng.random() < 1 / 3:
+        y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+        turn, phase = rng.uniform(0, math.pi), rng.uniform(0, 2 * math.pi, 3)
+        waves = [
+            np.cos(
+                2 * math.pi / period * (x * math.cos(angle) + y * math.sin(angle)) + phase[i],
+            )
+            for i, angle in enumerate(turn + np.arange(3) * math.pi / 3)
+        ]
+        field = np.asarray(sum(waves), np.float32)
+    else:
+        white = rng.standard_normal(shape, dtype=np.float32)
+        field = _gaussian(white, period / 6) - _gaussian(white, period / 3)
+    return np.asarray(field * np.float32(strength / max(float(field.std()), 1e-6)), np.float32)
 
 
 def random_blur(clean: Byte, rng: np.random.Generator) -> Byte:
@@ -170,6 +283,11 @@ def luma(image: NDArray[np.generic]) -> Float:
     """BT.601 luma of an R'G'B' array of shape (..., 3), in the array's own range."""
     weighted: Float = image.astype(np.float32) @ BT601
     return weighted
+
+
+def _gaussian(field: Float, radius: float) -> Float:
+    blurred = cv2.GaussianBlur(field, (0, 0), radius, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(blurred, np.float32)
 
 
 def _normalised(kernel: NDArray[Any]) -> Float:

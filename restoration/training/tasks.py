@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from restoration.colour import CB_SCALE, CR_SCALE, join_chroma, luma8
-from restoration.networks import UNet, UNetConfig
+from restoration.networks import Network, NetworkConfig, UNetConfig
 from restoration.quality import psnr_db
 from restoration.training.data import PhotoSet, centre_crop, random_patch
 from restoration.training.degradations import (
@@ -32,7 +32,7 @@ class TrainingTask(ABC):
     """One trainable task; subclasses are stateless and draw from the generator they are given."""
 
     name: ClassVar[str]
-    config: ClassVar[UNetConfig]
+    config: ClassVar[NetworkConfig]
     patch: ClassVar[int]
     """Side of a training patch in pixels."""
     batch: ClassVar[int] = 16
@@ -54,7 +54,7 @@ class TrainingTask(ABC):
         return functional.l1_loss(output, target)
 
     @abstractmethod
-    def validate(self, network: UNet, photos: PhotoSet, device: torch.device) -> float:
+    def validate(self, network: Network, photos: PhotoSet, device: torch.device) -> float:
         """PSNR in dB on fixed degradations of the validation photographs."""
 
 
@@ -71,7 +71,7 @@ class Denoise(TrainingTask):
             clean = as_gray(clean)
         return to_tensor(random_noise(clean, rng)), to_tensor(clean)
 
-    def validate(self, network: UNet, photos: PhotoSet, device: torch.device) -> float:
+    def validate(self, network: Network, photos: PhotoSet, device: torch.device) -> float:
         rng = np.random.default_rng(0)
         crops = [centre_crop(photo, 256) for photo in photos.validation]
         noisy = [quantise(white_noise(crop.astype(np.float32), 25, rng)) for crop in crops]
@@ -95,7 +95,7 @@ class Deblur(TrainingTask):
         inner = slice(self.margin, -self.margin)
         return to_tensor(degraded[inner, inner]), to_tensor(clean[inner, inner])
 
-    def validate(self, network: UNet, photos: PhotoSet, device: torch.device) -> float:
+    def validate(self, network: Network, photos: PhotoSet, device: torch.device) -> float:
         rng = np.random.default_rng(0)
         crops = [centre_crop(photo, 256) for photo in photos.validation]
         kernel = gaussian_kernel(1.6)
@@ -145,7 +145,7 @@ class Colorize(TrainingTask):
         weight = 1 + 8 * vividness
         return (weight * (output - target).square()).sum() / weight.sum() * 100
 
-    def validate(self, network: UNet, photos: PhotoSet, device: torch.device) -> float:
+    def validate(self, network: Network, photos: PhotoSet, device: torch.device) -> float:
         errors = []
         with torch.inference_mode():
             for photo in photos.validation:
@@ -208,7 +208,7 @@ def _resize_short_side(photo: Byte, side: int) -> Byte:
 
 
 def _mean_psnr(
-    network: UNet, inputs: list[Byte], targets: list[Byte], device: torch.device
+    network: Network, inputs: list[Byte], targets: list[Byte], device: torch.device
 ) -> float:
     scores = []
     with torch.inference_mode():

@@ -21,7 +21,13 @@ from restoration.models import (
     read_network,
     resolve_device,
 )
-from restoration.networks import UNet, UNetConfig, gmac_per_megapixel, parameter_count
+from restoration.networks import (
+    UNet,
+    UNetConfig,
+    gmac_per_megapixel,
+    header_of,
+    parameter_count,
+)
 
 CPU = torch.device("cpu")
 TASKS = ("denoise", "deblur", "colorize")
@@ -36,7 +42,7 @@ def test_a_new_restoration_network_is_the_identity() -> None:
 @given(height=st.integers(1, 70), width=st.integers(1, 70))
 def test_any_size_goes_through(height: int, width: int) -> None:
     restore = UNet(UNetConfig(widths=(4, 8, 8)))
-    colour = UNet(UNetConfig(1, 2, 2, 1, (4, 8), residual=False))
+    colour = UNet(UNetConfig(1, 2, unshuffle=2, upshuffle=1, widths=(4, 8), residual=False))
     with torch.inference_mode():
         assert restore(torch.rand(1, 3, height, width)).shape == (1, 3, height, width)
         half = (-(-height // 2), -(-width // 2))
@@ -47,13 +53,15 @@ def test_size_of_the_default_network() -> None:
     network = UNet(UNetConfig())
     assert parameter_count(network) == pytest.approx(1.94e6, rel=0.01)
     # By hand: 1.9 M weights, each level's blocks cost 20.7 GMAC/MP (weights x output pixels).
-    assert gmac_per_megapixel(network) == pytest.approx(69.4, abs=0.1)
+    assert gmac_per_megapixel(UNetConfig()) == pytest.approx(69.4, abs=0.1)
 
 
 def test_configuration_survives_its_json() -> None:
-    config = UNetConfig(1, 2, 2, 1, (4, 8), residual=False)
+    config = UNetConfig(1, 2, unshuffle=2, upshuffle=1, widths=(4, 8), residual=False)
     assert UNetConfig.from_json(config.to_json()) == config
     with pytest.raises(ValueError, match="configuration"):
+        UNetConfig.from_json('{"widths": 3')
+    with pytest.raises(ValueError, match="level"):
         UNetConfig.from_json('{"widths": 3}')
     with pytest.raises(ValueError, match="one shape"):
         UNetConfig(in_channels=1)
@@ -67,7 +75,7 @@ def test_every_task_has_a_shipped_model_and_its_card_is_true() -> None:
         assert path.stat().st_size <= 16 * 2**20
         network = read_network(path)
         assert parameter_count(network) == card.parameters
-        assert gmac_per_megapixel(network) == pytest.approx(card.gmac_per_megapixel, abs=0.1)
+        assert gmac_per_megapixel(network.config) == pytest.approx(card.gmac_per_megapixel, abs=0.1)
         assert all(tensor.dtype == torch.float16 for tensor in load_file(path).values())
         assert card.trained_on
         assert card.recipe
@@ -117,7 +125,7 @@ def test_what_is_no_weights_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError):
         read_network(headless)
     other_shape = tmp_path / "other.safetensors"
-    save_file({"x": torch.zeros(3)}, other_shape, metadata={"unet": UNetConfig().to_json()})
+    save_file({"x": torch.zeros(3)}, other_shape, metadata=header_of(UNetConfig(), "denoise"))
     with pytest.raises(WeightsError):
         read_network(other_shape)
 

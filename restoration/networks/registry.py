@@ -1,0 +1,30 @@
+"""The architectures by name, and how a weights file's header names one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from restoration.networks.base import NetworkConfig
+from restoration.networks.unet import UNetConfig
+
+ARCHITECTURES: Final[dict[str, type[NetworkConfig]]] = {
+    config.architecture: config for config in (UNetConfig,)
+}
+
+
+def header_of(config: NetworkConfig, task: str) -> dict[str, str]:
+    """What a safetensors header says of its network and of the task it was trained for."""
+    return {"task": task, "architecture": config.architecture, "config": config.to_json()}
+
+
+def config_from_header(header: Mapping[str, str]) -> NetworkConfig:
+    """The configuration that `header_of` wrote.
+
+    Raises:
+        ValueError: the header names no architecture that is known here.
+    """
+    name = header.get("architecture", "")
+    if name not in ARCHITECTURES:
+        raise ValueError(f"unknown architecture {name!r}")
+    return ARCHITECTURES[name].from_json(header.get("config", ""))
