@@ -131,7 +131,7 @@ def random_blur_kernel(rng: np.random.Generator) -> Float | None:
 def random_noise(clean: Byte, rng: np.random.Generator) -> Byte:
     """Draw the noise of a denoise training sample.
 
-    Six in ten: white noise, sigma 0-75, independent per channel (a few of them luminance only).
+    Six in ten: white noise, sigma 0-75 (weak noise a little more often), independent per channel (a few of them luminance only).
     Four in ten: what scans of old photographs hold, see `old_photo_noise`. Then quantisation,
     and JPEG (quality 60-95) for most of the latter and a few of the former.
     """
@@ -147,7 +147,7 @@ def random_noise(clean: Byte, rng: np.random.Generator) -> Byte:
             ]
         )
     else:
-        image = white_noise(image, rng.uniform(0, 75), rng)
+        image = white_noise(image, 75 * rng.random() ** 1.25, rng)
     noisy = quantise(image)
     if rng.random() < (0.6 if is_old else 0.05):
         noisy = jpeg_round_trip(noisy, int(rng.integers(60, 96)))

@@ -62,7 +62,8 @@ class Denoise(TrainingTask):
     """Blind denoising: noise of unknown strength, white or grain, also after JPEG."""
 
     name = "denoise"
-    config = UNetConfig()
+    # Narrower inside the blocks of the lower levels: 64 GMAC per megapixel instead of 69.
+    config = UNetConfig(hidden=(48, 80, 176))
     patch = 96
 
     def sample(self, photo: Byte, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
