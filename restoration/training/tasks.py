@@ -83,8 +83,10 @@ class Deblur(TrainingTask):
     """Blind deblurring: Gaussian, defocus and motion blur with some noise; sharp stays sharp."""
 
     name = "deblur"
-    config = UNetConfig()
-    patch = 96
+    # A fourth level: a shaken camera's path is longer than three levels see.
+    config = UNetConfig(widths=(48, 96, 192, 256), hidden=(48, 80, 160, 192))
+    patch = 128
+    batch = 10
     margin: ClassVar[int] = 16
     """Pixels drawn around the patch, so that most blur comes from real neighbours."""
 
