@@ -139,22 +139,20 @@ def random_blur_kernel(rng: np.random.Generator) -> Float | None:
 def random_noise(clean: Byte, rng: np.random.Generator) -> Byte:
     """Draw the noise of a denoise training sample.
 
-    Six in ten: white noise, sigma 0-75 (weak noise a little more often), independent per channel
-    (a few of them luminance only).
-    Four in ten: what scans of old photographs hold, see `old_photo_noise`. Then quantisation,
-    and JPEG (quality 60-95) for most of the latter and a few of the former.
+    Five in a hundred: none, since what is clean must stay. Six in ten: white noise, sigma 0-75
+    (weak noise a little more often), independent per channel (a few of them luminance only). The
+    rest: what scans of old photographs hold, see `old_photo_noise`. Then quantisation, and JPEG
+    (quality 60-95) for most of the latter and a few of the former.
     """
+    kind = rng.random()
+    if kind < 0.05:
+        return clean
     image = clean.astype(np.float32)
-    is_old = rng.random() < 0.4
+    is_old = kind < 0.4
     if is_old:
         image = old_photo_noise(image, rng)
     elif rng.random() < 0.05:
-        image = (
-            image
-            + coloured_noise((image.shape[0], image.shape[1]), rng.uniform(0, 75), 0, rng)[
-                ..., None
-            ]
-        )
+        image = film_grain(image, rng.uniform(0, 75), 0, rng)  # white, in luminance alone
     else:
         image = white_noise(image, 75 * rng.random() ** 1.25, rng)
     noisy = quantise(image)
@@ -166,13 +164,15 @@ def random_noise(clean: Byte, rng: np.random.Generator) -> Byte:
 def old_photo_noise(image: Float, rng: np.random.Generator) -> Float:
     """Add the noise of a scanned print or negative.
 
-    Luminance grain (standard deviation 1-40 before weighting), correlated over 0.3-1.6 px,
-    resampled and sharpened as scanners do, weighted by tone; for some, weaker and coarser chroma
-    noise, a scanner's white noise, and the texture of the paper.
+    Luminance grain (standard deviation 1-29 before weighting, mostly weak), correlated over
+    0.3-1.4 px, resampled and sharpened as scanners do, weighted by tone; for some, weaker and
+    coarser chroma noise, a scanner's white noise, and a faint texture of the paper. Stronger or
+    coarser grain, or texture that is not faint, would teach the network to take cloth, bark and
+    foliage for it.
     """
     shape = (image.shape[0], image.shape[1])
-    sigma = 40 * rng.random() ** 1.7 + 1
-    grain = coloured_noise(shape, sigma, rng.uniform(0.3, 1.6), rng, scanned=True)
+    sigma = 1 + 28 * rng.random() ** 1.5
+    grain = coloured_noise(shape, sigma, rng.uniform(0.3, 1.4), rng, scanned=True)
     noisy = image + (grain * tone_weight(luma(image), rng))[..., None]
     if rng.random() < 0.4:
         chroma_sigma, radius = sigma * rng.uniform(0.1, 0.7), rng.uniform(0.4, 2.5)
@@ -181,8 +181,8 @@ def old_photo_noise(image: Float, rng: np.random.Generator) -> Float:
         noisy = noisy + chroma - luma(chroma)[..., None]
     if rng.random() < 0.3:
         noisy = white_noise(noisy, rng.uniform(0, 10), rng)
-    if rng.random() < 0.15:
-        texture = paper_texture(shape, rng.uniform(0.005, 0.03), rng)
+    if rng.random() < 0.1:
+        texture = paper_texture(shape, rng.uniform(0.003, 0.015), rng)
         noisy = noisy * (1 + texture)[..., None]
     return np.asarray(noisy, np.float32)
 
@@ -253,14 +253,14 @@ def tone_weight(y: Float, rng: np.random.Generator) -> Float:
 def paper_texture(shape: tuple[int, int], strength: float, rng: np.random.Generator) -> Float:
     """Relief of textured photographic paper under a scanner's oblique light.
 
-    Band-passed noise (period 3-12 px), or for a third the regular hexagonal relief of silk paper.
+    Band-passed noise (period 3-12 px), or for a quarter the regular hexagonal relief of silk paper.
 
     Returns:
         (H, W) relative change of brightness, standard deviation `strength`.
     """
     height, width = shape
     period = rng.uniform(3, 12)
-    if rng.random() < 1 / 3:
+    if rng.random() < 0.25:
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         turn, phase = rng.uniform(0, math.pi), rng.uniform(0, 2 * math.pi, 3)
         waves = [
