@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from restoration.errors import GuardError
+from restoration.networks import NetworkConfig
 
 Pixels = NDArray[Any]
 """uint8 or uint16."""
@@ -33,9 +34,8 @@ class Tiling:
 
     Attributes:
         side: tile side in pixels; a multiple of `multiple`.
-        context: pixels at a tile's inner borders that are computed and thrown away. The
-            three-level U-Net's receptive field reaches about 60 px; what lies beyond 48 moves
-            no pixel by as much as 1/255.
+        context: pixels at a tile's inner borders that are computed and thrown away; see
+            `NetworkConfig.context`.
         blend: pixels over which neighbouring tiles fade into each other.
         multiple: tiles start at multiples of this, the network's total stride.
         batch: tiles of equal shape that go through the network together.
@@ -57,6 +57,11 @@ class Tiling:
             raise ValueError(f"tile side {self.side} or blend {self.blend} is not aligned")
         if self.side < 2 * (self.context + self.blend + self.multiple):
             raise ValueError(f"tile side {self.side} is too small for context {self.context}")
+
+    @classmethod
+    def suited_to(cls, config: NetworkConfig, *, batch: int = 4) -> Tiling:
+        """The tiling whose tiles start at the network's stride and see all that it sees."""
+        return cls(context=config.context, multiple=config.multiple, batch=batch)
 
     def halved(self) -> Tiling | None:
         """Half as many tiles at once, else tiles of half the side, else None."""

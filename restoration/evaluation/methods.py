@@ -36,7 +36,7 @@ class Method:
 
 def ours(network: Network, device: torch.device, name: str = "ours, blind") -> Method:
     """Our U-Net, tiled as in production."""
-    tiling = Tiling()
+    tiling = Tiling.suited_to(network.config)
 
     def restore(image: Byte, _sigma: float) -> Byte:
         restored = run_tiled(network, [image], tiling, device)[0]

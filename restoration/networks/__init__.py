@@ -9,12 +9,19 @@ from restoration.networks.base import (
 )
 from restoration.networks.registry import ARCHITECTURES, config_from_header, header_of
 from restoration.networks.unet import UNet, UNetConfig
+from restoration.networks.unet_256 import ReformedUNet256Config, UNet256Config
+from restoration.networks.unet_dcgan import DCGANUNetConfig
+from restoration.networks.unet_maxpool import MaxPoolUNetConfig
 
 __all__ = [
     "ARCHITECTURES",
+    "DCGANUNetConfig",
+    "MaxPoolUNetConfig",
     "Network",
     "NetworkConfig",
+    "ReformedUNet256Config",
     "UNet",
+    "UNet256Config",
     "UNetConfig",
     "config_from_header",
     "gmac_per_megapixel",

@@ -47,6 +47,14 @@ class NetworkConfig(ABC):
         """Side of the output over side of the input."""
         return 1.0
 
+    @property
+    def context(self) -> int:
+        """Pixels around a tile whose content still moves its result by as much as 1/255.
+
+        The three-level U-Net's receptive field reaches about 60 px; what lies beyond 48 does not.
+        """
+        return 48
+
     @abstractmethod
     def build(self) -> Network:
         """A new network with untrained weights."""
@@ -94,15 +102,16 @@ def gmac_per_megapixel(config: NetworkConfig, side: int = 512) -> float:
     """Multiply-accumulates of the convolutions, in 10^9 per 10^6 input pixels.
 
     Counted by running the network on the meta device (shapes only) at side x side pixels:
-    every output element of a convolution costs as many as its kernel has weights.
+    every output position of a convolution (input position of a transposed one) costs as many as
+    its kernel has weights.
     """
     macs = 0.0
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal macs
         if isinstance(module, nn.ConvTranspose2d):
-            # Each input element meets each weight once.
-            macs += inputs[0][0, 0].numel() * module.weight.numel() / module.groups
+            # Each input position meets each weight once: the kernel is (in, out / groups, ...).
+            macs += inputs[0][0, 0].numel() * module.weight.numel()
         elif isinstance(module, nn.Conv2d):
             macs += output[0, 0].numel() * module.weight.numel()
 

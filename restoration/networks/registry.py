@@ -7,9 +7,19 @@ from typing import Final
 
 from restoration.networks.base import NetworkConfig
 from restoration.networks.unet import UNetConfig
+from restoration.networks.unet_256 import ReformedUNet256Config, UNet256Config
+from restoration.networks.unet_dcgan import DCGANUNetConfig
+from restoration.networks.unet_maxpool import MaxPoolUNetConfig
 
 ARCHITECTURES: Final[dict[str, type[NetworkConfig]]] = {
-    config.architecture: config for config in (UNetConfig,)
+    config.architecture: config
+    for config in (
+        UNetConfig,
+        UNet256Config,
+        ReformedUNet256Config,
+        MaxPoolUNetConfig,
+        DCGANUNetConfig,
+    )
 }
 
 
