@@ -55,7 +55,7 @@ class MaxPoolUNetConfig(NetworkConfig):
     @property
     def context(self) -> int:
         """Pixels around a tile that still matter: five poolings see far."""
-        return 96
+        return 128
 
     def build(self) -> MaxPoolUNet:
         """A new network with random weights."""
