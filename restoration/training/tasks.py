@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from torch.nn import functional
 from restoration.colour import CB_SCALE, CR_SCALE, join_chroma, luma8
 from restoration.networks import Network, NetworkConfig, UNetConfig
 from restoration.quality import psnr_db
+from restoration.training.adversary import AdversaryConfig
 from restoration.training.data import PhotoSet, centre_crop, random_patch
 from restoration.training.degradations import (
     Byte,
@@ -32,12 +33,15 @@ class TrainingTask(ABC):
     """One trainable task; subclasses are stateless and draw from the generator they are given."""
 
     name: ClassVar[str]
-    config: ClassVar[NetworkConfig]
-    patch: ClassVar[int]
+    config: NetworkConfig
+    patch: int
     """Side of a training patch in pixels."""
-    batch: ClassVar[int] = 16
-    learning_rate: ClassVar[float] = 1.2e-3
+    batch: int = 16
+    learning_rate: float = 1.2e-3
     """Peak rate at which training was found stable."""
+    loss_kind: Literal["l1", "mse"] = "l1"
+    adversary: AdversaryConfig | None = None
+    """A discriminator whose verdict is added to the loss."""
 
     @abstractmethod
     def sample(self, photo: Byte, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -50,8 +54,12 @@ class TrainingTask(ABC):
         return torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs])
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Mean absolute error: sharper than squared error at the same PSNR (Zhao et al. 2017)."""
-        return functional.l1_loss(output, target)
+        """Mean absolute error: sharper than squared error at the same PSNR (Zhao et al. 2017).
+
+        Squared error for the baselines that are trained so.
+        """
+        error = functional.mse_loss if self.loss_kind == "mse" else functional.l1_loss
+        return error(output, target)
 
     @abstractmethod
     def validate(self, network: Network, photos: PhotoSet, device: torch.device) -> float:

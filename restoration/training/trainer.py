@@ -20,6 +20,9 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from restoration.networks import Network, NetworkConfig, header_of
+from restoration.training.adversary import Adversary
+from restoration.training.averaging import snapshot, update_average
+from restoration.training.checkpoint import load_tensors, tensors_of, under
 from restoration.training.data import PhotoSet
 from restoration.training.muon import Muon
 from restoration.training.tasks import TrainingTask
@@ -36,7 +39,9 @@ class TrainingOptions:
         muon_learning_rate: likewise, for what Muon trains; 0 leaves everything to AdamW.
         warmup_steps: steps of linear warm-up.
         ema_decay: decay per step of the averaged weights that are written.
-        weight_decay: AdamW's.
+        betas: AdamW's decays of the gradient's moments; a short second one forgets a bad batch in
+            a hundred steps.
+        weight_decay: AdamW's; with 0 it is Adam.
         clip_factor: a step whose gradient norm exceeds the running mean by this factor is
             scaled down to it, and left out beyond ten times that: one bad batch at a high rate
             otherwise throws a network without normalisation off for minutes.
@@ -53,6 +58,7 @@ class TrainingOptions:
     muon_learning_rate: float = 0.02
     warmup_steps: int = 300
     ema_decay: float = 0.999
+    betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 1e-4
     clip_factor: float = 2.0
     report_every_s: float = 60.0
@@ -93,6 +99,7 @@ class _State:
     seconds: float = 0.0
     gradient_norm: float = 0.0
     """Running mean of the gradient's norm."""
+    adversary: Adversary | None = None
 
 
 def train(
@@ -121,7 +128,7 @@ def train(
         report: called with each line of the log.
     """
     target = torch.device(device)
-    state = _new_state(task.config, options, target, initial)
+    state = _new_state(task, options, target, initial)
     checkpoint = output.with_suffix(".checkpoint")
     if checkpoint.exists():
         _load_checkpoint(state, checkpoint)
@@ -136,10 +143,16 @@ def train(
 def save_weights(
     weights: dict[str, Tensor], config: NetworkConfig, path: Path, *, task: str
 ) -> None:
-    """Write fp16 safetensors whose header names the task and the network's shape."""
-    half = {name: tensor.detach().half().cpu().contiguous() for name, tensor in weights.items()}
+    """Write safetensors whose header names the task and the network's shape.
+
+    Fractions are written as fp16; batch normalisation's count of batches stays whole.
+    """
+    stored = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+        for name, tensor in weights.items()
+    }
     temporary = path.with_name(path.name + ".part")
-    save_file(half, temporary, metadata=header_of(config, task))
+    save_file(stored, temporary, metadata=header_of(config, task))
     temporary.chmod(0o644)  # safetensors writes 0600: an installed model is for every user
     temporary.replace(path)
 
@@ -206,6 +219,9 @@ def _step(
     with torch.autocast(inputs.device.type, torch.bfloat16, enabled=half):
         output = state.network(inputs)
     loss = task.loss(output.float(), targets)
+    if state.adversary is not None:
+        state.adversary.learn(output, targets, schedule)
+        loss = loss + state.adversary.loss(output)
     for optimizer in state.optimizers:
         optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -215,9 +231,7 @@ def _step(
     state.steps += 1
     # A short memory at first: the average must not drag the random start along.
     decay = min(options.ema_decay, (1 + state.steps) / (10 + state.steps))
-    with torch.no_grad():
-        current: list[Tensor] = list(state.network.parameters())
-        torch._foreach_lerp_(list(state.average.values()), current, 1 - decay)
+    update_average(state.average, state.network, decay)
     return float(loss.detach())
 
 
@@ -256,18 +270,22 @@ def _schedule(options: TrainingOptions, step: int, fraction: float) -> float:
 
 
 def _new_state(
-    config: NetworkConfig,
+    task: TrainingTask,
     options: TrainingOptions,
     device: torch.device,
     initial: dict[str, Tensor] | None,
 ) -> _State:
     torch.manual_seed(options.seed)
-    network = config.build()
+    network = task.config.build()
     if initial is not None:
         network.load_state_dict({name: tensor.float() for name, tensor in initial.items()})
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = {name: p.detach().clone() for name, p in network.named_parameters()}
-    return _State(network, average, _optimizers(network, options))
+    adversary = None
+    if task.adversary is not None:
+        bf16 = uses_bf16(options.precision, device)
+        adversary = Adversary(task.adversary, task.config.out_channels, device, bf16=bf16)
+    optimizers = _optimizers(network, options)
+    return _State(network, snapshot(network), optimizers, adversary=adversary)
 
 
 def _optimizers(network: Network, options: TrainingOptions) -> tuple[torch.optim.Optimizer, ...]:
@@ -288,7 +306,7 @@ def _optimizers(network: Network, options: TrainingOptions) -> tuple[torch.optim
     adamw = torch.optim.AdamW(
         others,
         lr=options.learning_rate,
-        betas=(0.9, 0.99),  # a short second moment forgets a bad batch in a hundred steps
+        betas=options.betas,
         weight_decay=options.weight_decay,
     )
     optimizers = (adamw, Muon(kernels, lr=options.muon_learning_rate)) if kernels else (adamw,)
@@ -329,12 +347,11 @@ def _reporter(log: Path, report: Callable[[Progress], None]) -> Callable[[Progre
 
 def _save_checkpoint(state: _State, path: Path) -> None:
     """Write weights, averages and optimiser moments as safetensors: no pickle is ever read."""
-    tensors = {f"network.{name}": p.detach() for name, p in state.network.named_parameters()}
+    tensors = tensors_of(state.network, state.optimizers)
     tensors |= {f"average.{name}": tensor for name, tensor in state.average.items()}
-    for name, parameter in state.network.named_parameters():
-        for optimizer in state.optimizers:
-            for key, value in optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
+    if state.adversary is not None:
+        own = state.adversary.tensors()
+        tensors |= {f"adversary.{name}": tensor for name, tensor in own.items()}
     contiguous = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
     temporary = path.with_name(path.name + ".part")
     metadata = {
@@ -350,24 +367,10 @@ def _load_checkpoint(state: _State, path: Path) -> None:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    with torch.no_grad():
-        for name, parameter in state.network.named_parameters():
-            parameter.copy_(tensors[f"network.{name}"])
-            state.average[name].copy_(tensors[f"average.{name}"])
-        for optimizer in state.optimizers:
-            _load_moments(state.network, optimizer, tensors)
+    load_tensors(state.network, state.optimizers, tensors)
+    for name, tensor in under(tensors, "average.").items():
+        state.average[name].copy_(tensor)
+    if state.adversary is not None:
+        state.adversary.load(under(tensors, "adversary."))
     state.steps, state.seconds = int(metadata["steps"]), float(metadata["seconds"])
     state.gradient_norm = float(metadata["gradient_norm"])
-
-
-def _load_moments(
-    network: Network, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
-) -> None:
-    names = {parameter: name for name, parameter in network.named_parameters()}
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            for key in ("step", "exp_avg", "exp_avg_sq", "momentum"):
-                tensor = tensors.get(f"optimizer.{key}.{names[parameter]}")
-                if tensor is not None:
-                    device = "cpu" if key == "step" else parameter.device
-                    optimizer.state[parameter][key] = tensor.to(device)
