@@ -7,6 +7,7 @@ On a machine with a GPU and without the rest of the package's dependencies, run
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from restoration.errors import UsageError
+from restoration.training.baselines import OURS, TRAINABLE, prepare
 from restoration.training.data import load_photos
 from restoration.training.tasks import TASKS
 from restoration.training.trainer import Progress, TrainingOptions, train
@@ -22,6 +24,8 @@ from restoration.training.trainer import Progress, TrainingOptions, train
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
     parser.add_argument("task", choices=sorted(TASKS))
+    parser.add_argument("--architecture", choices=TRAINABLE, default=OURS,
+                        help=f"or a baseline by its own recipe (default: {OURS})")  # fmt: skip
     parser.add_argument(
         "--data",
         type=Path,
@@ -40,9 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--init", type=Path, metavar="FILE", help="weights to start from")
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
-    parser.add_argument("--learning-rate", type=float, help="default: the task's own")
-    parser.add_argument("--muon-learning-rate", type=float, default=0.02, metavar="RATE",
-                        help="of inner convolutions; 0: AdamW for all (default: 0.02)")  # fmt: skip
+    parser.add_argument("--learning-rate", type=float, help="default: the recipe's own")
+    parser.add_argument("--muon-learning-rate", type=float, metavar="RATE",
+                        help="of inner convolutions; 0: AdamW for all (default: ours 0.02, "
+                        "baselines 0)")  # fmt: skip
     parser.add_argument("--limit", type=int, help="at most this many photographs")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto",
                         help="auto: bf16 where the device computes it natively")  # fmt: skip
@@ -56,7 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: arguments or data that make no sense.
     """
     console = Console()
-    task = TASKS[arguments.task]
+    options = TrainingOptions(
+        minutes=arguments.minutes, seed=arguments.seed, precision=arguments.precision
+    )
+    task, options = prepare(TASKS[arguments.task], arguments.architecture, options)
+    if arguments.learning_rate is not None:
+        options = replace(options, learning_rate=arguments.learning_rate)
+    if arguments.muon_learning_rate is not None:
+        options = replace(options, muon_learning_rate=arguments.muon_learning_rate)
     if arguments.minutes <= 0:
         raise UsageError(f"--minutes must be positive, not {arguments.minutes:g}")
     for folder in arguments.data:
@@ -67,17 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
     minimum = task.patch + 2 * getattr(task, "margin", 0)
     photos = load_photos(arguments.data, minimum_side=minimum, limit=arguments.limit)
     console.print(
-        f"{task.name}: {len(photos.train)} photographs ({photos.megapixels:.0f} megapixels), "
-        f"{len(photos.validation)} held out; {arguments.minutes:g} minutes on {arguments.device}"
+        f"{task.name}, {arguments.architecture}: {len(photos.train)} photographs "
+        f"({photos.megapixels:.0f} megapixels), {len(photos.validation)} held out; "
+        f"{arguments.minutes:g} minutes on {arguments.device}"
     )
     initial = load_file(arguments.init) if arguments.init else None
-    options = TrainingOptions(
-        minutes=arguments.minutes,
-        learning_rate=arguments.learning_rate or task.learning_rate,
-        muon_learning_rate=arguments.muon_learning_rate,
-        seed=arguments.seed,
-        precision=arguments.precision,
-    )
 
     def show(progress: Progress) -> None:
         console.print(
