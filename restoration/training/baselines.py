@@ -24,9 +24,13 @@ from restoration.training.tasks import TrainingTask
 from restoration.training.trainer import TrainingOptions
 
 
+WARMUP_STEPS: Final = 50
+"""Of the baselines, whose large batches of large patches make few steps in the same seconds."""
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """How one architecture is trained, whatever it is trained for: by Adam, without decay.
+    """How one architecture is trained, whatever for: by Adam, without weight decay.
 
     Attributes:
         config: the network's shape.
@@ -76,6 +80,7 @@ class Recipe:
             muon_learning_rate=0.0,
             betas=self.betas,
             weight_decay=0.0,
+            warmup_steps=min(options.warmup_steps, WARMUP_STEPS),
         )
 
 
