@@ -2,7 +2,8 @@
 
 Prefect would start such a server by itself, but as a child that outlives a killed parent. Here
 the child reads a pipe that only its parent holds: when the parent ends, however it ends, the
-pipe closes and the child exits.
+pipe closes and the child exits. The other way round, a run whose server died stops within seconds
+and says so, instead of retrying each of Prefect's requests and events for minutes.
 """
 
 from __future__ import annotations
@@ -14,11 +15,19 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from flows.stopping import request_stop
+
+if TYPE_CHECKING:  # importing Prefect takes seconds
+    from prefect.settings import Settings
 
 QUIET_AND_PRIVATE = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_LEVEL": "WARNING",
+    # What Prefect's threads have to say of a lost server is said once, in our own line.
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_CLI_COLORS": "false",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
 }
@@ -29,8 +38,13 @@ STARTUP_TIMEOUT_S = 180.0
 """Seconds that the embedded server may take; the first start makes its database."""
 
 
+EVENT_RECONNECTIONS = 2
+"""How often an event is sent again. Prefect sleeps a second before each one after the second, and
+ten times for each event that waits, even when the process ends."""
+
+
 class ServerError(Exception):
-    """The embedded server did not start."""
+    """Prefect's server did not start, or does not answer."""
 
 
 def be_quiet() -> None:
@@ -44,18 +58,29 @@ def prefect_server() -> Iterator[None]:
     """A Prefect API for the calls inside: the configured one, else an embedded one.
 
     Raises:
-        ServerError: the configured server cannot be reached, or the embedded one did not start.
+        ServerError: the configured server cannot be reached, the embedded one did not start, or
+            the server was lost during the calls inside.
     """
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     if url := PREFECT_API_URL.value():
-        _check_reachable(url)
-        yield
+        if problem := _unreachable():
+            raise ServerError(
+                f"no answer from the Prefect server at {url} ({problem}); start it, or unset "
+                "PREFECT_API_URL to run without one"
+            )
+        with _naming_a_lost_server(f"the Prefect server at {url}"):
+            yield
         return
     child = _start()
     try:
         port = _wait_until_ready(child)
-        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+        with (
+            temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}) as settings,
+            _impatient_events(),
+            _naming_a_lost_server("Prefect's embedded server"),
+        ):
+            threading.Thread(target=_stop_with_child, args=(child, settings), daemon=True).start()
             yield
     finally:
         assert child.stdin is not None
@@ -67,16 +92,52 @@ def prefect_server() -> Iterator[None]:
             child.wait()
 
 
-def _check_reachable(url: str) -> None:
+def _unreachable() -> Exception | None:
+    """Why the server does not answer; None where it does."""
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
-        problem = client.api_healthcheck()
-    if problem is not None:
+        return client.api_healthcheck()
+
+
+@contextmanager
+def _naming_a_lost_server(name: str) -> Iterator[None]:
+    """Say in one line that the server is gone, whatever error Prefect makes of it."""
+    try:
+        yield
+    except Exception as error:
+        if _unreachable() is None:
+            raise
         raise ServerError(
-            f"no answer from the Prefect server at {url} ({problem}); start it, or unset "
-            "PREFECT_API_URL to run without one"
-        )
+            f"{name} ended or stopped answering in the middle of the run; what is published and "
+            "in the manifest is kept, and the same command goes on from there"
+        ) from error
+
+
+@contextmanager
+def _impatient_events() -> Iterator[None]:
+    from prefect.events.clients import PrefectEventsClient
+    from prefect.events.worker import EventsWorker
+
+    EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=EVENT_RECONNECTIONS)
+    try:
+        yield
+    finally:
+        EventsWorker.set_client_override(None)
+
+
+def _stop_with_child(child: subprocess.Popen[str], settings: Settings) -> None:
+    """Wait for the server's end; then stop after the photos in hand and retry no request.
+
+    After an orderly end the run is over already, and neither matters any more.
+    """
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdout.read()  # returns when the child's end closes the pipe
+    if not child.stdin.closed:
+        request_stop()
+        # All threads of the run share this object, also for retries that are under way.
+        settings.client.max_retries = 0
 
 
 def _start() -> subprocess.Popen[str]:

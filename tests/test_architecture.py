@@ -18,7 +18,7 @@ DOORS = {
     "pyarrow": ("storage/manifest/",),
     "boto3": ("storage/s3",),
     "botocore": ("storage/s3",),
-    "PIL": ("restoration/codec.py",),
+    "PIL": ("restoration/codec/",),
     "safetensors": ("restoration/models.py", "restoration/training/"),
     "skimage": ("restoration/evaluation/",),
     "torch": ("restoration/",),

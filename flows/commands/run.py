@@ -158,7 +158,6 @@ def _silence_prefect() -> None:
         "prefect.flow_runs",
         "prefect.task_runs",
         "prefect.engine",
-        "prefect._internal.concurrency",
         "httpx",
     ):
         logging.getLogger(name).setLevel(logging.CRITICAL)

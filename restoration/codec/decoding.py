@@ -1,174 +1,29 @@
-"""Image files to pixels and back: the only module that knows file formats.
-
-Eight bits per channel, JPEG, PNG, TIFF and WebP. What this module cannot carry through without
-loss (16 bits, CMYK, palettes, several pages) it refuses with `UnsupportedPhoto`, because Pillow
-would convert most of it to 8-bit RGB without a word.
-"""
+"""Image files to upright pixels, refusing what would lose something on the way."""
 
 from __future__ import annotations
 
 import io
 import math
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
-from restoration.errors import DecodeError, EncodeError, TooLarge, UnsupportedPhoto
-
-Byte = NDArray[np.uint8]
+from restoration.codec.photo import Byte, Extras, Header, Photo
+from restoration.errors import DecodeError, TooLarge, UnsupportedPhoto
 
 # The limit on pixels is ours (`max_megapixels`), checked from the header before anything is
 # decoded; Pillow's own would refuse a 20,000 x 15,000 scan.
 Image.MAX_IMAGE_PIXELS = None
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 
-SUFFIX_FORMATS: Final = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
-"""File name suffixes (lower case) of the formats that are read and written."""
-
-OTHER_PHOTO_SUFFIXES: Final = frozenset(
-    {
-        ".heic",
-        ".heif",
-        ".avif",
-        ".jp2",
-        ".j2k",
-        ".jpx",
-        ".jpf",
-        ".jxl",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".psd",
-        ".psb",
-        ".tga",
-        ".pcx",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".dng",
-        ".cr2",
-        ".cr3",
-        ".crw",
-        ".nef",
-        ".nrw",
-        ".arw",
-        ".srf",
-        ".sr2",
-        ".raf",
-        ".orf",
-        ".rw2",
-        ".pef",
-        ".srw",
-        ".x3f",
-        ".3fr",
-        ".iiq",
-        ".fff",
-        ".mrw",
-        ".erf",
-        ".kdc",
-        ".dcr",
-        ".raw",
-        ".exr",
-        ".hdr",
-        ".fits",
-        ".fit",
-        ".fts",
-        ".djvu",
-        ".pcd",
-        ".sgi",
-        ".jbig2",
-    }
-)
-"""Suffixes of photographs that exist in archives but are not read here: reported, not ignored."""
-
 DEFAULT_MAX_MEGAPIXELS: Final = 500.0
 _STRIP_ROWS: Final = 1024
 _ORIENTATION_TAG: Final = 0x0112
 # Text tags of TIFF 6.0 that describe the picture rather than its encoding.
 _TIFF_TEXT_TAGS: Final = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432)
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file's header says, before pixels are decoded.
-
-    Attributes:
-        format: JPEG, PNG, TIFF or WEBP.
-        width: pixels, as stored (before the EXIF orientation is applied).
-        height: pixels, as stored.
-        mode: Pillow's name of the pixel mode, such as RGB or L.
-    """
-
-    format: str
-    width: int
-    height: int
-    mode: str
-
-    @property
-    def megapixels(self) -> float:
-        """Size in 10^6 pixels."""
-        return self.width * self.height / 1e6
-
-
-@dataclass(frozen=True)
-class Extras:
-    """What travels with the pixels from the source file to the output.
-
-    Attributes:
-        alpha: (H, W) uint8 opacity, upright, or None.
-        icc_profile: embedded ICC profile, or None.
-        exif: serialised EXIF with the orientation set to 1, or None.
-        xmp: XMP packet, or None.
-        dpi: horizontal and vertical dots per inch, or None.
-        tiff_tags: descriptive text tags of a TIFF.
-        compression: Pillow's name of a TIFF's compression.
-        lossless: whether a WebP was compressed without loss.
-    """
-
-    alpha: Byte | None = field(default=None, repr=False)
-    icc_profile: bytes | None = field(default=None, repr=False)
-    exif: bytes | None = field(default=None, repr=False)
-    xmp: bytes | None = field(default=None, repr=False)
-    dpi: tuple[float, float] | None = None
-    tiff_tags: tuple[tuple[int, str], ...] = ()
-    compression: str = ""
-    lossless: bool = False
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A decoded photograph.
-
-    Attributes:
-        pixels: (H, W) or (H, W, 3) uint8, upright, at full resolution.
-        format: JPEG, PNG, TIFF or WEBP.
-        mode: pixel mode of the source file.
-        extras: what else must reach the output.
-    """
-
-    pixels: Byte = field(repr=False)
-    format: str
-    mode: str
-    extras: Extras = Extras()
-
-    @property
-    def megapixels(self) -> float:
-        """Size in 10^6 pixels."""
-        return float(self.pixels.shape[0] * self.pixels.shape[1] / 1e6)
 
 
 def read_header(file: BinaryIO) -> Header:
@@ -216,34 +71,6 @@ def decode(file: BinaryIO, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS) ->
     if alpha is not None:
         extras = replace(extras, alpha=alpha)
     return Photo(pixels, header.format, header.mode, extras)
-
-
-def encode(photo: Photo, pixels: Byte, *, file_format: str | None = None) -> bytes:
-    """Encode `pixels` in the photo's own format, with its profile, EXIF and resolution.
-
-    Args:
-        photo: where the pixels came from.
-        pixels: (H, W) or (H, W, 3) uint8.
-        file_format: another format than the source's.
-
-    Raises:
-        EncodeError: the encoder refused.
-    """
-    target = file_format or photo.format
-    extras = photo.extras
-    image = Image.fromarray(_join_alpha(pixels, extras.alpha))
-    if target == "JPEG" and image.mode in ("LA", "RGBA"):
-        raise EncodeError("JPEG holds no transparency; choose PNG, TIFF or WebP")
-    buffer = io.BytesIO()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image.save(buffer, format=target, **_save_options(target, extras, image.mode))
-    except MemoryError:
-        raise
-    except Exception as error:  # encoders raise OSError, ValueError, struct.error...
-        raise EncodeError(f"the {target} encoder failed: {error}") from error
-    return buffer.getvalue()
 
 
 def upright(pixels: Byte, orientation: int) -> Byte:
@@ -375,45 +202,3 @@ def _split_alpha(pixels: Byte) -> tuple[Byte, Byte | None]:
     alpha = np.ascontiguousarray(pixels[..., -1])
     colour = pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
     return np.ascontiguousarray(colour), alpha
-
-
-def _join_alpha(pixels: Byte, alpha: Byte | None) -> Byte:
-    return pixels if alpha is None else np.dstack([pixels, alpha])
-
-
-def _save_options(file_format: str, extras: Extras, mode: str) -> dict[str, object]:
-    options: dict[str, object] = {}
-    if extras.icc_profile and _fits(extras.icc_profile, mode):
-        options["icc_profile"] = extras.icc_profile
-    if extras.dpi and file_format != "WEBP":
-        options["dpi"] = extras.dpi
-    if extras.exif and file_format != "TIFF":
-        options["exif"] = extras.exif
-    if extras.xmp and file_format in ("JPEG", "WEBP"):
-        options["xmp"] = extras.xmp
-    if file_format == "JPEG":
-        # 4:4:4 at 95: a restored photo must not get new blocks or coarser chroma than it had.
-        options |= {"quality": 95, "subsampling": 0, "optimize": True}
-    elif file_format == "WEBP":
-        options |= {"lossless": True} if extras.lossless else {"quality": 95}
-    elif file_format == "TIFF":
-        options |= _tiff_options(extras)
-    return options
-
-
-def _fits(profile: bytes, mode: str) -> bool:
-    """Whether a profile's colour space (ICC.1:2022, header bytes 16-19) is that of the pixels.
-
-    A gray scan's profile would make its colorized RGB interpretation an invalid file.
-    """
-    return profile[16:20] == (b"GRAY" if mode in ("L", "LA") else b"RGB ")
-
-
-def _tiff_options(extras: Extras) -> dict[str, object]:
-    # JPEG inside TIFF would add a second loss: such a source becomes Deflate.
-    lossless = ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")
-    same = extras.compression if extras.compression in lossless else "tiff_adobe_deflate"
-    options: dict[str, object] = {"compression": same}
-    if extras.tiff_tags:
-        options["tiffinfo"] = dict(extras.tiff_tags)
-    return options
