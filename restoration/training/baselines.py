@@ -23,7 +23,6 @@ from restoration.training.adversary import AdversaryConfig
 from restoration.training.tasks import TrainingTask
 from restoration.training.trainer import TrainingOptions
 
-
 WARMUP_STEPS: Final = 50
 """Of the baselines, whose large batches of large patches make few steps in the same seconds."""
 
