@@ -41,6 +41,11 @@ def luma8(pixels: Byte) -> Byte:
     return out
 
 
+def as_gray(pixels: Byte) -> Byte:
+    """Luma of (H, W) or (H, W, 3) 8-bit pixels, repeated in three channels: (H, W, 3) uint8."""
+    return np.repeat(luma8(pixels)[..., None], 3, axis=2)
+
+
 def is_neutral(pixels: Byte) -> bool:
     """Whether an (H, W, 3) array holds three equal channels everywhere."""
     red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from restoration.colour import CB_SCALE, CR_SCALE, join_chroma, luma8
+from restoration.colour import CB_SCALE, CR_SCALE, as_gray, join_chroma, luma8
 from restoration.networks import Network, NetworkConfig, UNetConfig
 from restoration.quality import psnr_db
 from restoration.training.adversary import AdversaryConfig
@@ -170,11 +170,6 @@ class Colorize(TrainingTask):
 
 
 TASKS: dict[str, TrainingTask] = {task.name: task for task in (Denoise(), Deblur(), Colorize())}
-
-
-def as_gray(image: Byte) -> Byte:
-    """The photograph's luma, repeated in three channels."""
-    return np.repeat(quantise(luma(image))[..., None], 3, axis=2)
 
 
 def to_tensor(image: Byte) -> Tensor:
