@@ -5,6 +5,7 @@ Figures hide what kind of error a method makes; this is for looking. Crops are n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,14 +81,15 @@ class Grid:
     def draw(self) -> Image.Image:
         """The grid, conditions from top to bottom, each with a row for each photograph."""
         rows = list(self.rows.values())
-        width = max(sum(_width(p) + GAP for p in row) for row in rows) + GAP
         small, large = _font(FONT_SIZE), _font(FONT_SIZE + 5)
+        title = f"{self.title}: crops at 100 %; PSNR of the whole photograph"
+        widths = [sum(_width(picture) + GAP for picture in row) for row in rows]
+        width = max(*widths, math.ceil(large.getlength(title))) + 2 * GAP
         height = HEADING * (len({condition for condition, _ in self.rows}) + 1)
         height += sum(_row_height(row, small) for row in rows)
         canvas = Image.new("RGB", (width, height), "white")
         draw = ImageDraw.Draw(canvas)
-        note = "crops at 100 %; PSNR of the whole photograph"
-        draw.text((GAP, GAP), f"{self.title}: {note}", fill="black", font=large)
+        draw.text((GAP, GAP), title, fill="black", font=large)
         top, headed = HEADING, ""
         for (condition, _), row in self.rows.items():
             if condition != headed:

@@ -23,13 +23,14 @@ def restoration_tables(title: str, summaries: Sequence[Summary], width: int) -> 
     conditions = list(dict.fromkeys(summary.condition for summary in summaries))
     cells = {(s.method, s.condition): _scores(s) for s in summaries}
     methods = list(dict.fromkeys(summary.method for summary in summaries))
-    name_width = max(map(len, ["method", *methods])) + 4
+    # Long names wrap, so that several conditions stand beside each other on a narrow terminal.
+    name_width = min(max(map(len, ["method", *methods])), max(20, width // 3))
     cell_width = max(map(len, [*conditions, *cells.values()])) + 3
-    per_table = max(1, (width - name_width) // cell_width)
+    per_table = max(1, (width - name_width - 4) // cell_width)
     for first in range(0, len(conditions), per_table):
         shown = conditions[first : first + per_table]
         heading = "" if first else f"{title}: PSNR in dB / SSIM"
-        table = _table(heading, "method", *shown)
+        table = _table(heading, "method", *shown, name_width=name_width)
         for method in methods:
             table.add_row(method, *(cells[method, condition] for condition in shown))
         yield table
@@ -63,10 +64,11 @@ def cost_table(summaries: Sequence[Summary]) -> Table:
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, *columns: str, name_width: int | None = None) -> Table:
     table = Table(title=title, title_justify="left")
-    for index, name in enumerate(columns):
-        table.add_column(name, justify="right" if index else "left", no_wrap=True)
+    table.add_column(columns[0], width=name_width)
+    for name in columns[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
