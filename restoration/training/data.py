@@ -42,6 +42,14 @@ def photo_files(folders: Iterable[Path]) -> Iterator[Path]:
                 yield path
 
 
+def read_photo(path: Path) -> Byte | None:
+    """Pixels (H, W, 3) of an image file, R'G'B', uint8; None if it cannot be read."""
+    # imdecode over imread: OpenCV's file opening fails on non-ASCII names on some systems.
+    data = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    return None if image is None else np.ascontiguousarray(image[..., ::-1])
+
+
 def load_photos(
     folders: Sequence[Path], *, minimum_side: int, validation: int = 12, limit: int | None = None
 ) -> PhotoSet:
@@ -59,7 +67,7 @@ def load_photos(
     files = list(photo_files(folders))
     if limit is not None and len(files) > limit:
         files = [files[i * len(files) // limit] for i in range(limit)]
-    photos = [photo for photo in map(_read, files) if photo is not None]
+    photos = [photo for photo in map(read_photo, files) if photo is not None]
     photos = [photo for photo in photos if min(photo.shape[:2]) >= minimum_side]
     if len(photos) < max(2, 2 * validation):
         where = ", ".join(map(str, folders))
@@ -89,9 +97,3 @@ def centre_crop(photo: Byte, side: int) -> Byte:
     side = min(side, height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return np.ascontiguousarray(photo[top : top + side, left : left + side])
-
-
-def _read(path: Path) -> Byte | None:
-    # imdecode over imread: OpenCV's file opening fails on non-ASCII names on some systems.
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    return None if image is None else np.ascontiguousarray(image[..., ::-1])

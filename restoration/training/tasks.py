@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from restoration.colour import CB_SCALE, CR_SCALE, join_chroma, luma8
+from restoration.colour import CB_SCALE, CR_SCALE, as_gray, join_chroma, luma, luma8
 from restoration.networks import Network, NetworkConfig, UNetConfig
 from restoration.quality import psnr_db
 from restoration.training.adversary import AdversaryConfig
@@ -21,7 +21,6 @@ from restoration.training.degradations import (
     Float,
     blur,
     gaussian_kernel,
-    luma,
     quantise,
     random_blur,
     random_noise,
@@ -170,11 +169,6 @@ class Colorize(TrainingTask):
 
 
 TASKS: dict[str, TrainingTask] = {task.name: task for task in (Denoise(), Deblur(), Colorize())}
-
-
-def as_gray(image: Byte) -> Byte:
-    """The photograph's luma, repeated in three channels."""
-    return np.repeat(quantise(luma(image))[..., None], 3, axis=2)
 
 
 def to_tensor(image: Byte) -> Tensor:
