@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import runpy
 import sys
 from pathlib import Path
 
@@ -360,3 +361,17 @@ def test_the_command_of_a_row_names_no_folder_of_this_machine(photos: Path, tmp_
         "restore-archive evaluate deblur --data scenes --limit 1 --gray "
         "--kernels 'my kernels.npz' --weights w.safetensors --no-shipped --peers --device cpu"
     )
+
+
+def test_it_runs_as_a_module_where_the_command_is_not_installed(
+    photos: Path, capsys, monkeypatch
+) -> None:
+    words = ["deblur", "--data", str(photos), "--limit", "1"]
+    for extra, code in (([], 0), (["--grid-photos", "0"], 2)):
+        monkeypatch.setattr("sys.argv", ["evaluation", *words, *extra])
+        with pytest.raises(SystemExit) as exit_:
+            runpy.run_module("restoration.evaluation", run_name="__main__")
+        assert exit_.value.code == code
+    captured = capsys.readouterr()
+    assert "deblur on 1 photographs of scenes" in captured.out
+    assert "--grid-photos must be at least 1" in captured.err
