@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor, nn
 
 from flows.cli import main
@@ -35,6 +36,7 @@ from restoration.training.checkpoint import load_tensors, tensors_of
 from restoration.training.data import PhotoSet
 from restoration.training.tasks import TASKS, Denoise
 from restoration.training.trainer import Progress, TrainingOptions, save_weights, train
+from tests.benchmarks import compare_architectures
 from tests.scenes import scene
 
 CPU = torch.device("cpu")
@@ -349,3 +351,27 @@ def test_what_cannot_be_trained_is_said_in_one_line(tmp_path: Path, capsys) -> N
     words = ["train", "colorize", "--architecture", "unet_256", "--data", str(tmp_path)]
     assert main([*words, "--minutes", "1", "--output", str(tmp_path / "w.safetensors")]) == 2
     assert "unet_256 cannot be trained for colorize" in capsys.readouterr().err
+
+
+def test_the_comparison_trains_what_is_missing_and_prints_one_table(
+    tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setitem(BASELINES, "unet_maxpool", tiny_recipe("unet_maxpool"))
+    folder = tmp_path / "clean"
+    folder.mkdir()
+    for i in range(24):
+        Image.fromarray(scene(256, 260, seed=i)).save(folder / f"{i:02}.png")
+    words = ["--data", folder, "--test", folder, "--limit", 1, "--work", tmp_path / "work"]
+    words += ["--architectures", "unet_maxpool", "--seconds", 0.01, "--device", "cpu"]
+    compare_architectures.main([str(word) for word in [*words, "--markdown"]])
+    printed = capsys.readouterr().out
+    assert "unet_maxpool: " in printed
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")]
+    assert [row[0] for row in rows] == ["| architecture", "| ---", "| input", "| unet_maxpool"]
+    assert len({len(row) for row in rows}) == 1
+    compare_architectures.main([str(word) for word in words])
+    printed = capsys.readouterr().out
+    assert "step" not in printed, "the weights were there"
+    assert "unet_maxpool" in printed
+    with pytest.raises(SystemExit):
+        compare_architectures.main([str(word) for word in words[2:]])
