@@ -12,7 +12,10 @@ from PIL import Image
 
 from flows.cli import main
 from restoration.colour import luma8
+from restoration.models import card_for
 from tests.scenes import encoded, gray_scene, noisy, scene
+
+DENOISE = card_for("denoise").name
 
 
 def call(*words: object) -> int:
@@ -48,7 +51,7 @@ def photos(tmp_path: Path) -> Path:
         (["run", "PHOTOS", "OUT", "--keep-grain", "-1"], "--keep-grain must be between 0 and 1"),
         (["run", "PHOTOS", "OUT", "--keep-grain", "some"], "invalid float"),
         (["run", "PHOTOS", "OUT", "--model", "big"], "no model is named 'big'; there are denoise"),
-        (["run", "PHOTOS", "OUT", "--model", "colorize=denoise-48"], "is a model for denoise"),
+        (["run", "PHOTOS", "OUT", "--model", f"colorize={DENOISE}"], "is a model for denoise"),
         (["run", "PHOTOS", "OUT", "--quiet", "--verbose"], "not allowed with"),
         (["run", "PHOTOS", "OUT", "--include", ""], "--include"),
         (["run", "PHOTOS", "OUT", "--dry-run", "--json"], "--dry-run"),

@@ -22,11 +22,13 @@ from flows.restore_archive import RunSummary, new_run_id, restore_archive
 from flows.stopping import request_stop, stop_requested, stopping_on_interrupt
 from restoration.colour import luma8
 from restoration.errors import UsageError
-from restoration.models import ModelCard, available_models
+from restoration.models import ModelCard, available_models, card_for
 from restoration.quality import measure
 from storage import DestinationBusy, OutOfSpace, StorageError, open_destination, open_source
 from storage.manifest import ManifestRow, Status, read_manifest, rows_of
 from tests.scenes import encoded, gray_scene, noisy, scene
+
+DENOISE, COLORIZE = (card_for(task).name for task in ("denoise", "colorize"))
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 
@@ -155,7 +157,7 @@ def test_rows_measure_before_and_after(archive: Path, target: Path) -> None:
     assert row.contrast_after == pytest.approx(measure(scene()).contrast, rel=0.05)
     assert row.contrast_before > row.contrast_after, "noise counts as contrast"
     assert row.seconds_restore > 0
-    assert row.models == ("denoise-48",)
+    assert row.models == (DENOISE,)
     assert len(row.model_sha256[0]) == 64
 
 
@@ -227,13 +229,13 @@ def test_other_options_redo(archive: Path, target: Path, decoded: list[str]) -> 
 def test_strength_and_grain_are_recorded_and_redo_only_what_they_concern(
     archive: Path, target: Path, decoded: list[str]
 ) -> None:
-    choice = {"models": ["denoise=denoise-48", "colorize-32"], "strength": 0.5}
+    choice = {"models": [f"denoise={DENOISE}", COLORIZE], "strength": 0.5}
     run(archive, target, keep_grain=0.2, **choice)
     rows = latest(archive, target)
     recorded = {name: (row.strength, row.keep_grain, row.models) for name, row in rows.items()}
-    assert recorded["a/b/noisy.png"] == (0.5, 0.2, ("denoise-48",))
-    assert recorded["a/Gräy noisy.JPG"] == (0.5, 0.2, ("denoise-48", "colorize-32"))
-    assert recorded["print.tif"] == (None, None, ("colorize-32",))
+    assert recorded["a/b/noisy.png"] == (0.5, 0.2, (DENOISE,))
+    assert recorded["a/Gräy noisy.JPG"] == (0.5, 0.2, (DENOISE, COLORIZE))
+    assert recorded["print.tif"] == (None, None, (COLORIZE,))
     assert recorded["a/clean.png"] == (None, None, ())
     half_way = rows["a/b/noisy.png"].change_psnr_db
     for row in rows.values():

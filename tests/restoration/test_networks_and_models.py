@@ -102,56 +102,52 @@ def test_each_task_has_one_default_on_each_device() -> None:
 
 @pytest.fixture
 def two_denoisers(tmp_path: Path) -> Path:
-    """The shipped models and a small one, which is the CPU's default for denoise."""
+    """Two models for denoise, `big` for CUDA and `tiny` for the CPU, and one for deblur."""
     folder = tmp_path / "two"
     folder.mkdir()
-    for card in available_models():
-        shutil.copy(WEIGHTS_FOLDER / card.file, folder)
-        own = asdict(card)
-        if card.task == "denoise":
-            own["default_for"] = ["cuda"]
-        (folder / f"{card.name}.json").write_text(json.dumps(own), encoding="utf-8")
-    torch.manual_seed(0)
+    shipped = card_for("denoise")
+    shutil.copy(WEIGHTS_FOLDER / shipped.file, folder / "big.safetensors")
     config = UNetConfig(widths=(4, 8))
     tensors = UNet(config).state_dict()
     save_file(tensors, folder / "tiny.safetensors", metadata=header_of(config, "denoise"))
-    tiny = replace(
-        card_for("denoise"),
-        name="tiny",
-        file="tiny.safetensors",
-        sha256=file_sha256(folder / "tiny.safetensors"),
-        default_for=("cpu",),
-    )
-    (folder / "tiny.json").write_text(json.dumps(asdict(tiny)), encoding="utf-8")
+    tiny_sha256 = file_sha256(folder / "tiny.safetensors")
+    for card in (
+        replace(shipped, name="big", file="big.safetensors", default_for=("cuda",)),
+        replace(shipped, name="tiny", file="tiny.safetensors", default_for=("cpu",),
+                sha256=tiny_sha256),
+        replace(card_for("deblur"), name="sharp"),
+    ):  # fmt: skip
+        (folder / f"{card.name}.json").write_text(json.dumps(asdict(card)), encoding="utf-8")
     return folder
 
 
 def test_a_device_has_its_default_and_a_choice_overrules_it(two_denoisers: Path) -> None:
     folder = two_denoisers
     assert card_for("denoise", folder, device="cpu").name == "tiny"
-    assert card_for("denoise", folder, device="cuda").name == "denoise-48"
-    assert card_for("denoise", folder, device="cpu", chosen=("denoise-48",)).name == "denoise-48"
+    assert card_for("denoise", folder, device="cuda").name == "big"
+    assert card_for("denoise", folder, device="cpu", chosen=("big",)).name == "big"
     assert load_model("denoise", CPU, folder).card.name == "tiny"
-    assert load_model("denoise", CPU, folder, chosen=("denoise-48",)).card.name == "denoise-48"
-    options = Options(models=choose_models(["denoise=denoise-48"], folder))
-    assert Restorer(CPU, options=options, folder=folder).model(Step.DENOISE).card.name == (
-        "denoise-48"
-    )
+    assert load_model("denoise", CPU, folder, chosen=("big",)).card.name == "big"
+    options = Options(models=choose_models(["denoise=big"], folder))
+    assert Restorer(CPU, options=options, folder=folder).model(Step.DENOISE).card.name == "big"
     tiny = json.loads((folder / "tiny.json").read_text(encoding="utf-8"))
     (folder / "tiny.json").write_text(json.dumps({**tiny, "default_for": []}), encoding="utf-8")
-    with pytest.raises(WeightsError, match="default on cpu; choose one of denoise-48, tiny"):
+    with pytest.raises(WeightsError, match="default on cpu; choose one of big, tiny"):
         card_for("denoise", folder, device="cpu")
 
 
 def test_recipes_follow_the_model_and_the_defaults_of_any_device_are_current(
     two_denoisers: Path,
 ) -> None:
-    def recipe(device: str, *models: str) -> str:
-        return recipe_id(Options(models=models), (Step.DENOISE,), two_denoisers, device=device)
+    def options(*models: str) -> Options:
+        return Options(steps=(Step.DENOISE, Step.DEBLUR), models=models)
 
-    assert recipe("cpu") == recipe("cuda", "tiny") != recipe("cuda") == recipe("cpu", "denoise-48")
-    assert {recipe("cpu"), recipe("cuda")} <= current_recipe_ids(Options(), two_denoisers)
-    chosen = current_recipe_ids(Options(models=("denoise-48",)), two_denoisers)
+    def recipe(device: str, *models: str) -> str:
+        return recipe_id(options(*models), (Step.DENOISE,), two_denoisers, device=device)
+
+    assert recipe("cpu") == recipe("cuda", "tiny") != recipe("cuda") == recipe("cpu", "big")
+    assert {recipe("cpu"), recipe("cuda")} <= current_recipe_ids(options(), two_denoisers)
+    chosen = current_recipe_ids(options("big"), two_denoisers)
     assert recipe("cuda") in chosen
     assert recipe("cpu") not in chosen
 
@@ -162,12 +158,15 @@ def test_choices_of_models(two_denoisers: Path) -> None:
 
     assert choose() == ()
     assert choose("denoise=tiny") == choose("tiny") == choose("tiny", "denoise=tiny") == ("tiny",)
-    assert set(choose("deblur-48", "tiny")) == {"deblur-48", "tiny"}
+    assert set(choose("sharp", "tiny")) == {"sharp", "tiny"}
     for wanted, complaint in (
-        (["big"], r"no model is named 'big'; there are .*denoise-48 \(denoise\), tiny \(denoise\)"),
+        (
+            ["huge"],
+            r"no model is named 'huge'; there are big \(denoise\), .*, sharp \(deblur\)",
+        ),
         (["denoise="], "no model is named ''"),
         (["deblur=tiny"], "tiny is a model for denoise, not for 'deblur'"),
-        (["tiny", "denoise-48"], "tiny and denoise-48 are both for denoise"),
+        (["tiny", "big"], "tiny and big are both for denoise"),
     ):
         with pytest.raises(UsageError, match=complaint):
             choose(*wanted)
