@@ -30,5 +30,5 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prefect_harness() -> Iterator[None]:
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=600):
         yield
