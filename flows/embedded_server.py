@@ -34,7 +34,7 @@ QUIET_AND_PRIVATE = {
 """Prefect settings of a run from the command line, unless the user's environment says else."""
 
 
-STARTUP_TIMEOUT_S = 180.0
+STARTUP_TIMEOUT_S = 600.0
 """Seconds that the embedded server may take; the first start makes its database."""
 
 

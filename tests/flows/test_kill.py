@@ -21,7 +21,7 @@ from tests.scenes import encoded, gray_scene, noisy, scene
 
 PHOTOS = 18
 KILLS = 4
-PATIENCE_S = 300
+PATIENCE_S = 1500
 """Seconds after which a test gives up on a process, however loaded the machine is."""
 
 needs_proc = pytest.mark.skipif(
