@@ -32,6 +32,8 @@ from restoration.training.tasks import TASKS
 from restoration.training.trainer import Progress, TrainingOptions, train
 
 TASK = "denoise"
+TABLE_COLUMNS = 132
+"""Of characters that the table needs: a pipe or a narrow terminal would cut its names."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if arguments.markdown:
         print(markdown(title, rows))
     else:
-        console.print(table(title, rows))
+        Console(width=max(console.width, TABLE_COLUMNS)).print(table(title, rows))
 
 
 def weights_file(arguments: argparse.Namespace, architecture: str) -> Path:
@@ -158,7 +160,7 @@ def measure(arguments: argparse.Namespace, device: torch.device) -> list[Row]:
 def table(title: str, rows: Sequence[Row]) -> Table:
     result = Table(title=title)
     for i, name in enumerate(header(rows[0])):
-        result.add_column(name, justify="right" if i else "left")
+        result.add_column(name, justify="right" if i else "left", no_wrap=True)
     for row in rows:
         result.add_row(*row.cells())
     return result
