@@ -59,8 +59,8 @@ def _paired(task: TrainingTask, photos: PhotoSet, draws: Draws) -> Batches:
     _check(buffer, task.patch)
 
     def draw() -> tuple[Tensor, Tensor]:
-        clean, degraded = (buffer.patches(task.batch, task.patch, draws).float() / 255).split(3, 1)
-        return degraded, clean
+        pairs = buffer.patches(task.batch, task.patch, draws).float() / 255
+        return pairs[:, 3:], pairs[:, :3]
 
     return draw
 

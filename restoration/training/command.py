@@ -7,6 +7,7 @@ On a machine with a GPU and without the rest of the package's dependencies, run
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UsageError: arguments or data that make no sense.
     """
-    console = Console()
+    # Of several processes that torchrun started, the first one speaks.
+    console = Console(quiet=os.environ.get("RANK", "0") != "0")
     if arguments.task == "pack":
         return pack_command.run(arguments, console)
     _check(arguments)
@@ -86,11 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _add_data_arguments(parser: argparse.ArgumentParser, task: str) -> None:
-    folder = {"type": Path, "action": "append", "default": [], "metavar": "DIR"}
-    parser.add_argument("--data", **folder, help="clean colour photographs: a pack, or a folder "
-                        "searched recursively; may be repeated")  # fmt: skip
-    parser.add_argument("--exclude", **folder, help="photographs that must not be trained on: "
-                        "those that show the same are left out; may be repeated")  # fmt: skip
+    parser.add_argument("--data", type=Path, action="append", default=[], metavar="DIR",
+                        help="clean colour photographs: a pack, or a folder searched "
+                        "recursively; may be repeated")  # fmt: skip
+    parser.add_argument("--exclude", type=Path, action="append", default=[], metavar="DIR",
+                        help="leave out what shows the same as a photograph here (test sets); "
+                        "may be repeated")  # fmt: skip
     parser.add_argument("--limit", type=int, help="at most this many photographs")
     parser.add_argument("--init", metavar="FILE|shipped", help="weights to start from")
     parser.add_argument("--keep-shape", action="store_true", help="with --init: train the task's "

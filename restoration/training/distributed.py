@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed
-from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 
 SYNC_EVERY_STEPS = 16
 """Steps between agreements on time and stopping, which wait for the device."""
@@ -38,10 +37,12 @@ class Ranks:
         """Replace gradients by their mean over all processes."""
         if self.count == 1:
             return
-        flat = _flatten_dense_tensors(gradients) / self.count
+        # One message instead of one for each tensor.
+        flat = torch.cat([gradient.flatten() for gradient in gradients]) / self.count
         distributed.all_reduce(flat)
-        mean = _unflatten_dense_tensors(flat, gradients)
-        torch._foreach_copy_(gradients, list(mean))
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     def agree(self, seconds: float, stopping: bool, device: torch.device) -> tuple[float, bool]:
         """Seconds spent and whether to stop: the largest of all processes' answers."""

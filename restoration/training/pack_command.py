@@ -10,7 +10,8 @@ from rich.console import Console
 from restoration.errors import UsageError
 from restoration.training.data import photo_sources
 from restoration.training.duplicates import excluded
-from restoration.training.pack import PackIndex, PackOptions, write_pack
+from restoration.training.pack import PackIndex, write_pack
+from restoration.training.pack_encoding import PackOptions
 
 LOSSLESS = "lossless"
 

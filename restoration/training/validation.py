@@ -242,7 +242,7 @@ def as_batch(photos: Sequence[Byte]) -> Tensor:
 def restore(network: Network, degraded: Tensor) -> Tensor:
     """Run a network on (n, 3, H, W) uint8; clipped and rounded, as a file holds it."""
     with torch.inference_mode():
-        parts = [network(part.float() / 255).float() for part in degraded.split(_AT_ONCE)]
+        parts = [network(part.float() / 255).float() for part in torch.split(degraded, _AT_ONCE)]
         return (torch.cat(parts) * 255).round().clamp(0, 255).to(torch.uint8)
 
 

@@ -12,8 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restoration.training import degradations as reference
-from restoration.training.batched import Draws, PhotoBuffer, as_gray, random_blur, random_noise
-from restoration.training.batched import fields, kernels, recipes
+from restoration.training.batched import (
+    Draws,
+    PhotoBuffer,
+    as_gray,
+    fields,
+    kernels,
+    random_blur,
+    random_noise,
+    recipes,
+)
 from restoration.training.batched.jpeg import jpeg_round_trip
 from tests.scenes import scene
 

@@ -15,8 +15,8 @@ from restoration.errors import UsageError
 from restoration.models import WEIGHTS_FOLDER, card_for, read_network
 from restoration.networks import UNetConfig
 from restoration.training.batched import Draws
-from restoration.training.data import PairSet, PhotoSet
 from restoration.training.batches import batches_for
+from restoration.training.data import PairSet, PhotoSet
 from restoration.training.neighbours import SelfSupervisedDenoise, neighbours
 from restoration.training.options import TrainingOptions
 from restoration.training.paired import overlap, read_pairs, shift_between

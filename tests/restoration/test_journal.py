@@ -65,9 +65,7 @@ def test_a_log_of_something_else_is_no_log(tmp_path: Path) -> None:
 
 def test_strips_show_clean_degraded_and_restored(tmp_path: Path) -> None:
     shown = sample()
-    Journal(tmp_path / "w.safetensors", resumed_at=0, report=lambda _: None).add(
-        progress(1), shown
-    )
+    Journal(tmp_path / "w.safetensors", resumed_at=0, report=lambda _: None).add(progress(1), shown)
     strip = read_png(tmp_path / "w.samples" / "step-0000001.png")
     height, width = shown.restored.shape[:2]
     assert shown.clean is not None

@@ -12,7 +12,8 @@ from flows.cli import main
 from restoration.errors import UsageError
 from restoration.training.data import load_photos, photo_sources
 from restoration.training.duplicates import Excluded, excluded
-from restoration.training.pack import PackOptions, is_pack, pack_sources, read_index, write_pack
+from restoration.training.pack import is_pack, pack_sources, read_index, write_pack
+from restoration.training.pack_encoding import PackOptions
 from restoration.training.sources import decode, file_sources
 from tests.scenes import encoded, scene
 

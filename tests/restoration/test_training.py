@@ -184,9 +184,7 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(photos: Path, tmp_path: 
     def interrupt(progress: Progress) -> None:
         raise InterruptedRunError
 
-    long = TrainingOptions(
-        minutes=10, warmup_steps=5, report_every_s=0.5, checkpoint_every_s=0.01
-    )
+    long = TrainingOptions(minutes=10, warmup_steps=5, report_every_s=0.5, checkpoint_every_s=0.01)
     with pytest.raises(InterruptedRunError):
         train(TINY, data, output, long, report=interrupt)
     assert output.with_suffix(".checkpoint").exists()

@@ -91,8 +91,8 @@ def convolve(images: Tensor, kernels: Tensor) -> Tensor:
     half = kernels.shape[-1] // 2
     spectrum = torch.fft.rfft2(kernels, s=shape)[:, None]
     # The kernel's centre belongs at the origin.
-    product = torch.fft.rfft2(images) * spectrum
-    return torch.fft.irfft2(product, s=shape).roll((-half, -half), (2, 3))
+    blurred: Tensor = torch.fft.irfft2(torch.fft.rfft2(images) * spectrum, s=shape)
+    return blurred.roll((-half, -half), (2, 3))
 
 
 def _normalised(kernels: Tensor) -> Tensor:

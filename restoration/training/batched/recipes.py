@@ -100,8 +100,8 @@ def old_photo_noise(images: Tensor, draws: Draws) -> Tensor:
     if len(coloured):
         strength = sigma[coloured] * draws.uniform(len(coloured), 0.1, 0.7)
         radius = draws.uniform(len(coloured), 0.4, 2.5)
-        thrice = [values.repeat_interleave(3) for values in (strength, radius)]
-        fields = coloured_noise(side, *thrice, draws, largest_radius=2.5)
+        strength, radius = strength.repeat_interleave(3), radius.repeat_interleave(3)
+        fields = coloured_noise(side, strength, radius, draws, largest_radius=2.5)
         chroma = fields.view(len(coloured), 3, side, side)
         noisy[coloured] = noisy[coloured] + chroma - luma(chroma)[:, None]
     sensor = draws.subset(count, 0.3)
