@@ -29,7 +29,7 @@ from restoration.evaluation.protocols import (
 )
 from restoration.evaluation.tables import assessment_tables, colour_table, restoration_table
 from restoration.models import Model, ModelCard, load_model, read_network, resolve_device
-from restoration.training.data import photo_files
+from restoration.training.sources import photo_files
 
 Byte = NDArray[np.uint8]
 
