@@ -18,6 +18,9 @@ CB_SCALE: Final = 0.5 / (1 - 0.114)
 CR_SCALE: Final = 0.5 / (1 - 0.299)
 """Cb = (B - Y) CB_SCALE and Cr = (R - Y) CR_SCALE, so that both lie in [-0.5, 0.5]."""
 
+BT601: Final = np.array([0.299, 0.587, 0.114], np.float32)
+"""Luma weights of ITU-R BT.601 for R'G'B' (JPEG's YCbCr)."""
+
 # Pillow's fixed-point BT.601 weights (sum 65536): luma of 8-bit pixels to the last bit.
 _FIXED: Final = (19595, 38470, 7471)
 
@@ -39,6 +42,17 @@ def luma8(pixels: Byte) -> Byte:
         total = strip[..., 0] * _FIXED[0] + strip[..., 1] * _FIXED[1] + strip[..., 2] * _FIXED[2]
         out[top : top + 1024] = (total + 0x8000) >> 16
     return out
+
+
+def luma(image: NDArray[np.generic]) -> Float:
+    """BT.601 luma of an R'G'B' array of shape (..., 3), in the array's own range, not rounded."""
+    weighted: Float = image.astype(np.float32) @ BT601
+    return weighted
+
+
+def as_gray(pixels: Byte) -> Byte:
+    """Luma of (H, W) or (H, W, 3) 8-bit pixels, repeated in three channels: (H, W, 3) uint8."""
+    return np.repeat(luma8(pixels)[..., None], 3, axis=2)
 
 
 def is_neutral(pixels: Byte) -> bool:

@@ -7,7 +7,6 @@ No pickle is ever read.
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,40 +17,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from restoration.cards import ModelCard, read_card
 from restoration.errors import UsageError, WeightsError
-from restoration.networks import Network, config_from_header
+from restoration.networks import (
+    Network,
+    config_from_header,
+    gmac_per_megapixel,
+    parameter_count,
+)
 
 WEIGHTS_FOLDER: Final = Path(__file__).parent / "weights"
 _loading = threading.Lock()
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What is known of one weights file.
-
-    Attributes:
-        name: of the model, such as denoise-48.
-        task: denoise, deblur or colorize.
-        file: name of the weights file in the weights folder.
-        sha256: of the weights file.
-        parameters: number of trained numbers.
-        gmac_per_megapixel: 10^9 multiply-accumulates per 10^6 input pixels.
-        trained_on: data sets with their licences.
-        recipe: degradations, schedule, device and time of training.
-        metrics: measured results, each with the data it was measured on.
-        known_failures: what it does badly.
-    """
-
-    name: str
-    task: str
-    file: str
-    sha256: str
-    parameters: int
-    gmac_per_megapixel: float
-    trained_on: tuple[str, ...]
-    recipe: str
-    metrics: tuple[str, ...]
-    known_failures: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -81,7 +57,7 @@ def available_models(folder: Path = WEIGHTS_FOLDER) -> tuple[ModelCard, ...]:
         WeightsError: a card cannot be read.
     """
     order = {"denoise": 0, "deblur": 1, "colorize": 2}
-    cards = [_read_card(path) for path in sorted(folder.glob("*.json"))]
+    cards = [read_card(path) for path in sorted(folder.glob("*.json"))]
     return tuple(sorted(cards, key=lambda card: (order.get(card.task, 9), card.name)))
 
 
@@ -95,6 +71,27 @@ def card_for(task: str, folder: Path = WEIGHTS_FOLDER) -> ModelCard:
         if card.task == task:
             return card
     raise WeightsError(f"no model for {task} in {folder}")
+
+
+def without_card(network: Network, task: str, name: str, device: torch.device) -> Model:
+    """A model that is not shipped, such as a candidate in training, placed on `device`."""
+    card = ModelCard(
+        name=name,
+        task=task,
+        file="",
+        sha256="",
+        parameters=parameter_count(network),
+        gmac_per_megapixel=gmac_per_megapixel(network.config),
+        licence="",
+        trained_on=(),
+        recipe="",
+        training_seconds=0.0,
+        training_device="",
+        metrics=(),
+        known_failures=(),
+        failures_picture="",
+    )
+    return Model(card, network.to(device), device)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -163,13 +160,3 @@ def file_sha256(path: Path) -> str:
     """Hexadecimal sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read_card(path: Path) -> ModelCard:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        for key in ("trained_on", "metrics", "known_failures"):
-            values[key] = tuple(values[key])
-        return ModelCard(**values)
-    except (OSError, TypeError, KeyError, ValueError) as error:
-        raise WeightsError(f"model card {path.name} cannot be read: {error}") from error

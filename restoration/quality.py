@@ -16,7 +16,7 @@ from restoration.colour import luma8
 Byte = NDArray[np.uint8]
 
 _STRIP: Final = 1024
-_IDENTICAL_PSNR_DB: Final = 100.0
+IDENTICAL_PSNR_DB: Final = 100.0
 """Reported where nothing differs, since infinity does not compare or average."""
 _LAPLACIAN_NOISE_GAIN: Final = 20.0
 """Sum of the squares of the Laplacian kernel (4^2 + 4): variance that white noise gets."""
@@ -86,8 +86,8 @@ def psnr_db(a: Byte, b: Byte) -> float:
         difference = a[top : top + _STRIP].astype(np.float32) - b[top : top + _STRIP]
         total += float(np.square(difference, dtype=np.float64).sum())
     if total == 0:
-        return _IDENTICAL_PSNR_DB
-    return min(_IDENTICAL_PSNR_DB, 10 * math.log10(255**2 * a.size / total))
+        return IDENTICAL_PSNR_DB
+    return min(IDENTICAL_PSNR_DB, 10 * math.log10(255**2 * a.size / total))
 
 
 def ssim(a: Byte, b: Byte) -> float:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from restoration.colorize import colorize
-from restoration.colour import is_neutral, luma8
+from restoration.colour import as_gray, is_neutral, luma8
 from restoration.guards import check_colorized, check_restored
 from restoration.models import Model, load_model
 from restoration.plan import Plan, Step
@@ -143,5 +143,5 @@ def _like(source: Byte, restored: Byte) -> Byte:
     if source.ndim == 2:
         return luma8(restored)
     if is_neutral(source):
-        return np.repeat(luma8(restored)[..., None], 3, axis=2)
+        return as_gray(restored)
     return restored

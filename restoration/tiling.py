@@ -60,8 +60,13 @@ class Tiling:
 
     @classmethod
     def suited_to(cls, config: NetworkConfig, *, batch: int = 4) -> Tiling:
-        """The tiling whose tiles start at the network's stride and see all that it sees."""
-        return cls(context=config.context, multiple=config.multiple, batch=batch)
+        """The tiling whose tiles start at the network's stride and see all that it sees.
+
+        Tiles are larger than usual where the network's stride or context leaves no room in them.
+        """
+        least = 2 * (config.context + cls.blend + config.multiple)
+        side = -(-max(cls.side, least) // config.multiple) * config.multiple
+        return cls(side=side, context=config.context, multiple=config.multiple, batch=batch)
 
     def halved(self) -> Tiling | None:
         """Half as many tiles at once, else tiles of half the side, else None."""

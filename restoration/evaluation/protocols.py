@@ -1,26 +1,22 @@
-"""Test protocols: how clean photographs are degraded and what is measured.
+"""Test protocols: how clean photographs are degraded.
 
 Degraded pictures are clipped and rounded to 8 bits, as files are; that makes the figures a
-little different from papers that leave the noise unclipped. Seeded: the same command gives the
-same table.
+little different from papers that leave the noise unclipped. Seeded by the photo's place in the
+set: the same command gives the same table, and every method sees the same pixels.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from restoration.colorize import colorize
-from restoration.colour import luma8
+from restoration.colour import as_gray, luma8
 from restoration.errors import UsageError
-from restoration.evaluation.methods import Method
-from restoration.models import Model
-from restoration.quality import colourfulness, psnr_db, ssim
 from restoration.training.degradations import (
     Float,
     blur,
@@ -33,62 +29,43 @@ from restoration.training.degradations import (
 
 Byte = NDArray[np.uint8]
 DENOISE_SIGMAS = (15.0, 25.0, 50.0)
+GRAIN_SIGMA = 15.0
+GRAIN_RADIUS = 0.8
+GRAIN_JPEG_QUALITY = 80
+DEBLUR_SIGMAS = (1.6, 2.4)
 DEBLUR_NOISE = 2.55
 """Noise of the deblurring protocol: 1 % of the range, as in Levin et al., CVPR 2009."""
 
 
 @dataclass(frozen=True)
-class Score:
-    """One cell of a table: a method on one kind of degradation.
+class Condition:
+    """A named degradation, and what methods that are not blind are told of it.
 
     Attributes:
-        method: its name.
-        condition: the degradation.
-        psnr_db: mean over the photographs.
-        ssim: mean over the photographs, on luma.
-        seconds_per_megapixel: of the method, wall-clock.
-        colourfulness: mean of the results (colorize only, else 0).
+        name: as in tables.
+        degrade: maps a clean photograph (H, W, 3) or (H, W) uint8 to its degraded version.
+        sigma: standard deviation of the noise, 8-bit units.
+        kernel: what the photograph was convolved with; None where it is sharp.
     """
 
-    method: str
-    condition: str
-    psnr_db: float
-    ssim: float
-    seconds_per_megapixel: float
-    colourfulness: float = 0.0
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A named degradation with the noise sigma that non-blind methods are told."""
-
     name: str
-    sigma: float
     degrade: Callable[[Byte, np.random.Generator], Byte]
+    sigma: float = 0.0
+    kernel: Float | None = field(default=None, repr=False)
 
 
 def denoise_conditions() -> list[Condition]:
-    """White noise of three strengths, film grain after JPEG, and none."""
+    """White noise of three strengths, film grain after JPEG, and none at all."""
 
     def noisy(sigma: float) -> Condition:
-        return Condition(
-            f"sigma {sigma:g}",
-            sigma,
-            lambda image, rng: quantise(white_noise(image.astype(np.float32), sigma, rng)),
-        )
+        return Condition(f"sigma {sigma:g}", lambda image, rng: _noisy(image, sigma, rng), sigma)
 
-    grain = Condition(
-        "grain 15, JPEG 80",
-        15.0,
-        lambda image, rng: jpeg_round_trip(
-            quantise(film_grain(image.astype(np.float32), 15, 0.8, rng)), 80
-        ),
-    )
-    return [*map(noisy, DENOISE_SIGMAS), grain]
+    grain = Condition(f"grain {GRAIN_SIGMA:g}, JPEG {GRAIN_JPEG_QUALITY}", _grained, GRAIN_SIGMA)
+    return [*map(noisy, DENOISE_SIGMAS), grain, Condition("clean", lambda image, _rng: image)]
 
 
 def deblur_conditions(motion_kernels: Sequence[Float] = ()) -> list[Condition]:
-    """No blur, Gaussian 1.6 and 2.4 px, and the motion kernels given, each with noise 2.55."""
+    """Sharp and clean; then with noise 2.55: sharp, Gaussian 1.6 and 2.4 px, the kernels given."""
 
     def blurred(name: str, kernel: Float | None) -> Condition:
         def degrade(image: Byte, rng: np.random.Generator) -> Byte:
@@ -96,92 +73,52 @@ def deblur_conditions(motion_kernels: Sequence[Float] = ()) -> list[Condition]:
             soft = soft if kernel is None else blur(soft, kernel)
             return quantise(white_noise(soft, DEBLUR_NOISE, rng))
 
-        return Condition(name, DEBLUR_NOISE, degrade)
+        return Condition(name, degrade, DEBLUR_NOISE, kernel)
 
-    conditions = [Condition("sharp, clean", 0.0, lambda image, _rng: image), blurred("none", None)]
-    conditions += [blurred(f"Gaussian {s:g}", gaussian_kernel(s)) for s in (1.6, 2.4)]
+    conditions = [Condition("sharp, clean", lambda image, _rng: image), blurred("none", None)]
+    conditions += [blurred(f"Gaussian {s:g}", gaussian_kernel(s)) for s in DEBLUR_SIGMAS]
     return conditions + [
         blurred(f"motion {i + 1}", kernel) for i, kernel in enumerate(motion_kernels)
     ]
 
 
+def colorize_conditions() -> list[Condition]:
+    """Colour photographs made gray."""
+    return [Condition("gray", lambda image, _rng: as_gray(image))]
+
+
 def read_kernels(path: Path) -> list[Float]:
-    """Motion kernels from an .npz file (such as Levin et al.'s eight, CVPR 2009).
+    """Motion kernels from an .npz file of one array each (such as Levin et al.'s, CVPR 2009).
+
+    Returns:
+        Kernels (h, w) float32 that add up to 1, in the order of the file.
 
     Raises:
-        UsageError: the file holds no two-dimensional arrays.
+        UsageError: no such file, or it does not hold odd-sided two-dimensional arrays of numbers.
     """
-    # Kernel sets are published as object arrays of differently sized kernels.
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = [archive[name] for name in archive.files]
-    kernels = [array for array in arrays if array.ndim == 2]
-    if not kernels:
-        raise UsageError(f"{path} holds no kernels")
-    return [np.asarray(kernel / kernel.sum(), np.float32) for kernel in kernels]
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = [archive[name] for name in archive.files]
+    except (OSError, ValueError, AttributeError, BadZipFile) as error:
+        raise UsageError(f"--kernels {path}: no .npz file of kernels") from error
+    if not arrays or not all(_is_kernel(array) for array in arrays):
+        raise UsageError(f"--kernels {path}: not all of its arrays are kernels with odd sides")
+    return [np.asarray(array / array.sum(), np.float32) for array in arrays]
 
 
-def evaluate_restoration(
-    photos: Sequence[Byte], conditions: Sequence[Condition], methods: Sequence[Method]
-) -> Iterator[Score]:
-    """Degrade every photograph in every way and let every method restore it.
-
-    Args:
-        photos: clean, each (H, W, 3) uint8.
-        conditions: degradations.
-        methods: all see the same degraded pixels.
-
-    Yields:
-        One score per method and condition.
-    """
-    for condition in conditions:
-        degraded = [
-            condition.degrade(photo, np.random.default_rng(index))
-            for index, photo in enumerate(photos)
-        ]
-        for method in methods:
-            psnrs, ssims, seconds, megapixels = [], [], 0.0, 0.0
-            for clean, image in zip(photos, degraded, strict=True):
-                started = time.perf_counter()
-                restored = method.restore(image, condition.sigma)
-                seconds += time.perf_counter() - started
-                megapixels += clean.shape[0] * clean.shape[1] / 1e6
-                psnrs.append(psnr_db(clean, restored))
-                ssims.append(ssim(clean, restored))
-            yield Score(
-                method.name,
-                condition.name,
-                float(np.mean(psnrs)),
-                float(np.mean(ssims)),
-                seconds / megapixels,
-            )
+def _is_kernel(array: NDArray[np.generic]) -> bool:
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.number):
+        return False
+    return all(side % 2 == 1 for side in array.shape) and bool(array.sum() > 0)
 
 
-def evaluate_colorize(photos: Sequence[Byte], model: Model) -> Iterator[Score]:
-    """Turn colour photographs gray and give them colour again."""
+def _noisy(image: Byte, sigma: float, rng: np.random.Generator) -> Byte:
+    return quantise(white_noise(image.astype(np.float32), sigma, rng))
 
-    def gray(image: Byte) -> Byte:
-        return np.repeat(luma8(image)[..., None], 3, axis=2)
 
-    methods = [
-        Method("gray input", lambda image, _: gray(image)),
-        Method("ours", lambda image, _: colorize(luma8(image), model)),
-        Method("true photos", lambda image, _: image),
-    ]
-    for method in methods:
-        psnrs, ssims, colours, seconds, megapixels = [], [], [], 0.0, 0.0
-        for photo in photos:
-            started = time.perf_counter()
-            result = method.restore(photo, 0.0)
-            seconds += time.perf_counter() - started
-            megapixels += photo.shape[0] * photo.shape[1] / 1e6
-            psnrs.append(psnr_db(photo, result))
-            ssims.append(ssim(photo, result))
-            colours.append(colourfulness(result))
-        yield Score(
-            method.name,
-            "gray",
-            float(np.mean(psnrs)),
-            float(np.mean(ssims)),
-            seconds / megapixels,
-            float(np.mean(colours)),
-        )
+def _grained(image: Byte, rng: np.random.Generator) -> Byte:
+    # JPEG stores a gray photograph as its luma alone: three equal channels give the same.
+    colour = as_gray(image) if image.ndim == 2 else image
+    grained = film_grain(colour.astype(np.float32), GRAIN_SIGMA, GRAIN_RADIUS, rng)
+    compressed = jpeg_round_trip(quantise(grained), GRAIN_JPEG_QUALITY)
+    return luma8(compressed) if image.ndim == 2 else compressed

@@ -2,46 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rich.table import Table
 
 from restoration.evaluation.assessment import AssessmentReport
-from restoration.evaluation.protocols import Score
+from restoration.evaluation.report import Summary
+from restoration.quality import IDENTICAL_PSNR_DB
 
 
-def restoration_table(title: str, scores: Iterable[Score]) -> Table:
-    """Methods down, degradations across: PSNR / SSIM, and seconds per megapixel."""
-    scores = list(scores)
-    conditions = list(dict.fromkeys(score.condition for score in scores))
-    table = Table(title=f"{title}: PSNR in dB / SSIM")
-    table.add_column("method")
-    for condition in conditions:
-        table.add_column(condition, justify="right")
-    table.add_column("s/MP", justify="right")
-    for method in dict.fromkeys(score.method for score in scores):
-        own = {score.condition: score for score in scores if score.method == method}
-        cells = [f"{own[c].psnr_db:.2f} / {own[c].ssim:.3f}" for c in conditions]
-        pace = float(np.median([score.seconds_per_megapixel for score in own.values()]))
-        table.add_row(method, *cells, f"{pace:.2f}")
+def restoration_tables(title: str, summaries: Sequence[Summary], width: int) -> Iterator[Table]:
+    """Methods down, degradations across: PSNR / SSIM; then what each method costs.
+
+    Args:
+        title: of the tables.
+        summaries: one per method and condition.
+        width: columns of the terminal; conditions that do not fit go into another table.
+    """
+    conditions = list(dict.fromkeys(summary.condition for summary in summaries))
+    cells = {(s.method, s.condition): _scores(s) for s in summaries}
+    methods = list(dict.fromkeys(summary.method for summary in summaries))
+    # Long names wrap, so that several conditions stand beside each other on a narrow terminal.
+    name_width = min(max(map(len, ["method", *methods])), max(20, width // 3))
+    cell_width = max(map(len, [*conditions, *cells.values()])) + 3
+    per_table = max(1, (width - name_width - 4) // cell_width)
+    for first in range(0, len(conditions), per_table):
+        shown = conditions[first : first + per_table]
+        heading = "" if first else f"{title}: PSNR in dB / SSIM"
+        table = _table(heading, "method", *shown, name_width=name_width)
+        for method in methods:
+            table.add_row(method, *(cells[method, condition] for condition in shown))
+        yield table
+    yield cost_table(summaries)
+
+
+def colour_table(title: str, summaries: Sequence[Summary]) -> Table:
+    """One row per method: PSNR beside colourfulness, since PSNR alone rewards dull colour."""
+    table = _table(title, "method", "PSNR dB", "SSIM", "colourfulness", "Frechet distance")
+    for s in summaries:
+        distance = "–" if s.frechet_distance is None else f"{s.frechet_distance:.2f}"
+        psnr, ssim = _scores(s).split(" / ")
+        table.add_row(s.method, psnr, ssim, f"{s.colourfulness:.1f}", distance)
     return table
 
 
-def colour_table(title: str, scores: Iterable[Score]) -> Table:
-    """One row per method: PSNR beside colourfulness, since PSNR alone rewards dull colour."""
-    table = Table(title=title)
-    for name in ("method", "PSNR dB", "SSIM", "colourfulness", "s/MP"):
-        table.add_column(name, justify="left" if name == "method" else "right")
-    for score in scores:
+def cost_table(summaries: Sequence[Summary]) -> Table:
+    """Parameters, multiply-accumulates and seconds per megapixel of each method."""
+    title = f"cost (networks on {summaries[0].device})"
+    table = _table(title, "method", "parameters", "GMAC/MP", "s/MP", "CPU s/MP")
+    for method in dict.fromkeys(summary.method for summary in summaries):
+        own = [summary for summary in summaries if summary.method == method]
+        count, gmac = own[0].parameters, own[0].gmac_per_megapixel
         table.add_row(
-            score.method,
-            f"{score.psnr_db:.2f}",
-            f"{score.ssim:.3f}",
-            f"{score.colourfulness:.1f}",
-            f"{score.seconds_per_megapixel:.2f}",
+            method,
+            "–" if count is None else f"{count:,}",
+            "–" if gmac is None else f"{gmac:.1f}",
+            f"{np.median([s.seconds_per_megapixel for s in own]):.2f}",
+            f"{np.median([s.cpu_seconds_per_megapixel for s in own]):.2f}",
         )
     return table
+
+
+def _table(title: str, *columns: str, name_width: int | None = None) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(columns[0], width=name_width)
+    for name in columns[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _scores(summary: Summary) -> str:
+    if summary.psnr_db >= IDENTICAL_PSNR_DB:
+        return "identical / 1"
+    return f"{summary.psnr_db:.2f} / {summary.ssim:.3f}"
 
 
 def assessment_tables(title: str, report: AssessmentReport) -> tuple[Table, Table]:

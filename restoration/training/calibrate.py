@@ -20,7 +20,7 @@ import torch
 from restoration.colorize import colorize
 from restoration.colour import luma8
 from restoration.errors import UsageError
-from restoration.models import Model, ModelCard, read_network
+from restoration.models import read_network, without_card
 from restoration.networks import Network, UNet
 from restoration.quality import colourfulness, psnr_db
 from restoration.training.data import Byte, load_photos
@@ -48,8 +48,7 @@ def scaled(network: Network, factor: float) -> UNet:
 
 def score(network: Network, photos: Sequence[Byte]) -> tuple[float, float]:
     """Mean PSNR in dB against the true photos, and mean colourfulness."""
-    card = ModelCard("candidate", "colorize", "", "", 0, 0.0, (), "", (), ())
-    model = Model(card, network, torch.device("cpu"))
+    model = without_card(network, "colorize", "candidate", torch.device("cpu"))
     results = [colorize(luma8(photo), model) for photo in photos]
     psnr = np.mean([psnr_db(a, b) for a, b in zip(photos, results, strict=True)])
     return float(psnr), float(np.mean([colourfulness(result) for result in results]))

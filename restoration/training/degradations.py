@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration.colour import luma as luma
+
 Float = NDArray[np.float32]
 Byte = NDArray[np.uint8]
-
-BT601 = np.array([0.299, 0.587, 0.114], np.float32)
-"""Luma weights of ITU-R BT.601 for R'G'B' (JPEG's YCbCr)."""
 
 
 def quantise(image: Float) -> Byte:
@@ -289,12 +288,6 @@ def random_blur(clean: Byte, rng: np.random.Generator) -> Byte:
     if rng.random() < 0.12:
         degraded = jpeg_round_trip(degraded, int(rng.integers(75, 97)))
     return degraded
-
-
-def luma(image: NDArray[np.generic]) -> Float:
-    """BT.601 luma of an R'G'B' array of shape (..., 3), in the array's own range."""
-    weighted: Float = image.astype(np.float32) @ BT601
-    return weighted
 
 
 def _gaussian(field: Float, radius: float) -> Float:

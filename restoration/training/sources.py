@@ -72,6 +72,14 @@ def decode(encoded: Byte) -> Byte | None:
     return None if image is None else np.ascontiguousarray(image[..., ::-1])
 
 
+def read_photo(path: Path) -> Byte | None:
+    """Pixels (H, W, 3) of an image file, R'G'B', uint8; None if it cannot be read."""
+    try:
+        return decode(FileBytes(path)())
+    except OSError:
+        return None
+
+
 def decoded(
     sources: Sequence[PhotoSource], *, prepare: Callable[[Byte], Byte] = lambda photo: photo
 ) -> Iterator[Byte | None]:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from restoration.colour import luma8
 from restoration.errors import GuardError
 from restoration.guards import check_colorized, check_restored
 from restoration.quality import colourfulness, measure, psnr_db, ssim
@@ -71,14 +72,19 @@ def test_strips_change_nothing() -> None:
     assert measure(tall).contrast == pytest.approx(luma.std(), rel=0.01)
 
 
-def test_ssim_agrees_with_scikit_image() -> None:
+@pytest.mark.parametrize("sigma", [0, 1, 15, 50])
+@pytest.mark.parametrize("photo", [scene(97, 131), gray_scene()], ids=["colour", "gray"])
+def test_psnr_and_ssim_agree_with_scikit_image(photo: np.ndarray, sigma: float) -> None:
     metrics = pytest.importorskip("skimage.metrics")
-    a, b = gray_scene(), noisy(gray_scene(), 15)
+    other = noisy(photo, sigma)
     expected = metrics.structural_similarity(
-        a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
-    )
-    assert ssim(a, b) == pytest.approx(expected, abs=2e-3)
-    assert ssim(a, a) == pytest.approx(1)
+        luma8(photo), luma8(other), gaussian_weights=True, sigma=1.5,
+        use_sample_covariance=False, data_range=255,
+    )  # fmt: skip
+    assert ssim(photo, other) == pytest.approx(expected, abs=1e-5)
+    if sigma:
+        expected = metrics.peak_signal_noise_ratio(photo, other, data_range=255)
+        assert psnr_db(photo, other) == pytest.approx(expected, abs=1e-5)
 
 
 def test_ssim_of_tiny_images() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -138,11 +137,3 @@ def test_devices() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="no CUDA"):
             resolve_device("cuda")
-
-
-def test_cards_are_json_with_the_declared_fields_only() -> None:
-    for path in WEIGHTS_FOLDER.glob("*.json"):
-        assert set(json.loads(path.read_text(encoding="utf-8"))) == {
-            "name", "task", "file", "sha256", "parameters", "gmac_per_megapixel", "trained_on",
-            "recipe", "metrics", "known_failures",
-        }  # fmt: skip

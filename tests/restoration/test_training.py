@@ -294,28 +294,6 @@ def test_bad_arguments_are_one_line(words, message, photos, tmp_path, capsys) ->
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("task", "expected"),
-    [
-        ("denoise", ["input", "ours, blind", "sigma 25"]),
-        ("deblur", ["Gaussian 1.6", "sharp, clean", "motion 1"]),
-        ("colorize", ["gray input", "true photos"]),
-        ("assess", ["recall", "MAE"]),
-    ],
-)
-def test_evaluate_prints_its_table(
-    task: str, expected: list[str], photos: Path, tmp_path: Path, capsys, monkeypatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "240")
-    kernels = tmp_path / "k.npz"
-    np.savez(kernels, k00=d.motion_kernel(9, RNG(0)))
-    words = ["evaluate", task, "--data", photos, "--limit", "1", "--kernels", kernels]
-    assert main([str(word) for word in words]) == 0
-    printed = capsys.readouterr().out
-    for text in expected:
-        assert text in printed
-
-
 def test_calibration_scales_the_chroma(photos: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     from restoration.models import WEIGHTS_FOLDER, card_for
     from restoration.training import calibrate
