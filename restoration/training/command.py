@@ -153,6 +153,8 @@ def _check(arguments: argparse.Namespace) -> None:
 def _task_and_options(arguments: argparse.Namespace) -> tuple[TrainingTask, TrainingOptions]:
     task = TASKS[arguments.task]
     if getattr(arguments, "self_supervised", False):
+        if arguments.architecture != OURS:
+            raise UsageError(f"--self-supervised trains {OURS} only, not {arguments.architecture}")
         task = SelfSupervisedDenoise(config=task.config, stride=arguments.stride)
     options = TrainingOptions(
         minutes=arguments.minutes,

@@ -351,6 +351,10 @@ def test_what_cannot_be_trained_is_said_in_one_line(tmp_path: Path, capsys) -> N
     words = ["train", "colorize", "--architecture", "unet_256", "--data", str(tmp_path)]
     assert main([*words, "--minutes", "1", "--output", str(tmp_path / "w.safetensors")]) == 2
     assert "unet_256 cannot be trained for colorize" in capsys.readouterr().err
+    words = ["train", "denoise", "--architecture", "unet_dcgan", "--self-supervised"]
+    words += ["--data", str(tmp_path), "--minutes", "1", "--output", str(tmp_path / "w.st")]
+    assert main(words) == 2
+    assert "--self-supervised trains unet only" in capsys.readouterr().err
 
 
 def test_the_command_trains_a_baseline_and_goes_on_from_its_weights_only(
