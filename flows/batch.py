@@ -88,7 +88,7 @@ def run_batch(order: BatchOrder) -> BatchSummary:
     workshop = Workshop(
         source=source,
         destination=destination,
-        restorer=Restorer(resolve_device(order.device)),
+        restorer=Restorer(resolve_device(order.device), options=order.options),
         options=order.options,
         run_id=order.run_id,
     )

@@ -8,20 +8,20 @@ from that each is on its own: whatever happens to one becomes its manifest row.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, BinaryIO, cast
+from typing import Any
 
+from flows.publishing import publish_original, publish_pixels, sha256_of
 from flows.version import software_version
 from restoration.assess import Assessment, assess
 from restoration.assess.noise import estimate_noise
-from restoration.codec import Photo, decode, encode
+from restoration.codec import Photo, decode
 from restoration.errors import RestorationError, UnsupportedPhoto
-from restoration.plan import Plan, make_plan
+from restoration.plan import Plan, Step, make_plan
 from restoration.quality import measure, psnr_db, ssim
 from restoration.recipe import Options, recipe_id
 from restoration.restore import Job, Restored, Restorer
@@ -43,6 +43,10 @@ class Workshop:
     def earlier(self) -> ManifestIndex:
         """What earlier runs did; loaded when the first touched photo asks, once per batch."""
         return ManifestIndex.load(self.destination)
+
+    def recipe_id(self, used: Sequence[Step]) -> str:
+        """The recipe of a photo whose plan has these steps."""
+        return recipe_id(self.options, used, device=self.restorer.device.type)
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
     try:
         started = time.perf_counter()
         with workshop.source.open(item.path) as file:
-            row = replace(row, source_sha256=_sha256(file))
+            row = replace(row, source_sha256=sha256_of(file))
             if item.previous_sha256 and item.previous_sha256 == row.source_sha256:
                 carried = _carry_over(item, workshop)
                 if carried is not None:
@@ -111,7 +115,8 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
             photo = decode(file, max_megapixels=workshop.options.max_megapixels)
         decoded = time.perf_counter()
         assessment = assess(photo.pixels)
-        plan = make_plan(assessment, workshop.options.steps)
+        options = workshop.options
+        plan = make_plan(assessment, options.steps, strength=options.strength)
         return Prepared(
             item,
             row.source_sha256 or "",
@@ -144,10 +149,8 @@ def finish(
     if isinstance(result, Exception):
         return _failed(row, result)
     try:
-        row = _publish_restored(row, prepared, result, workshop)
-        row = _publish_colorized(row, prepared, result, workshop)
         row = replace(
-            row,
+            _publish(row, prepared, result, workshop),
             status=Status.RESTORED if prepared.plan.steps else Status.NOTHING_TO_DO,
             models=tuple(model.card.name for model in result.models),
             model_sha256=tuple(model.card.sha256 for model in result.models),
@@ -159,75 +162,39 @@ def finish(
         return _failed(row, error)
 
 
-def _publish_restored(
+def _publish(
     row: ManifestRow, prepared: Prepared, result: Restored, workshop: Workshop
 ) -> ManifestRow:
-    path = f"restored/{prepared.item.path}"
-    started = time.perf_counter()
+    """Publish the restored photo and its colorized interpretation, or the lack of one."""
+    item, destination = prepared.item, workshop.destination
+    path = f"restored/{item.path}"
     if result.pixels is None:
-        # Nothing was done to the pixels: the original's own bytes are the restored file.
-        with workshop.source.open(prepared.item.path) as original:
-            unchanged = cast(BinaryIO, VerifyingReader(original, prepared.sha256))
-            stored = workshop.destination.put(path, unchanged)
-        encoded = started
+        done = publish_original(destination, path, workshop.source, item.path, prepared.sha256)
     else:
-        data = encode(prepared.photo, result.pixels)
-        encoded = time.perf_counter()
-        stored = workshop.destination.put(path, data)
-    return replace(
+        done = publish_pixels(destination, path, prepared.photo, result.pixels)
+    row = replace(
         row,
-        restored_path=stored.path,
-        restored_sha256=stored.sha256,
-        restored_size=stored.size,
-        seconds_encode=encoded - started,
-        seconds_put=time.perf_counter() - encoded,
+        restored_path=done.stored.path,
+        restored_sha256=done.stored.sha256,
+        restored_size=done.stored.size,
+        seconds_encode=done.seconds_encode,
+        seconds_put=done.seconds_put,
     )
-
-
-def _publish_colorized(
-    row: ManifestRow, prepared: Prepared, result: Restored, workshop: Workshop
-) -> ManifestRow:
-    path = f"colorized/{prepared.item.path}"
+    path = f"colorized/{item.path}"
     if result.colorized is None:
-        # What an earlier run made of an earlier picture or with other options is no longer true.
-        workshop.destination.delete(path)
+        if item.may_be_colorized:
+            # What was made of an earlier picture or with other options is no longer true.
+            destination.delete(path)
         return row
-    started = time.perf_counter()
-    data = encode(prepared.photo, result.colorized)
-    encoded = time.perf_counter()
-    stored = workshop.destination.put(path, data)
+    colour = publish_pixels(destination, path, prepared.photo, result.colorized)
     return replace(
         row,
-        colorized_path=stored.path,
-        colorized_sha256=stored.sha256,
-        colorized_size=stored.size,
-        seconds_encode=(row.seconds_encode or 0) + encoded - started,
-        seconds_put=(row.seconds_put or 0) + time.perf_counter() - encoded,
+        colorized_path=colour.stored.path,
+        colorized_sha256=colour.stored.sha256,
+        colorized_size=colour.stored.size,
+        seconds_encode=done.seconds_encode + colour.seconds_encode,
+        seconds_put=done.seconds_put + colour.seconds_put,
     )
-
-
-class VerifyingReader:
-    """Reads a file and raises at its end if it is not the bytes that were assessed.
-
-    The copy is then never published: the error arrives before the store's rename.
-    """
-
-    def __init__(self, file: BinaryIO, sha256: str) -> None:
-        self._file = file
-        self._expected = sha256
-        self._digest = hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        """Read as files do.
-
-        Raises:
-            StorageError: at the end, where the bytes differ from those expected.
-        """
-        block = self._file.read(size)
-        self._digest.update(block)
-        if (not block or size < 0) and self._digest.hexdigest() != self._expected:
-            raise StorageError("the photo changed while it was being processed; run again")
-        return block
 
 
 def _blank_row(item: WorkItem, workshop: Workshop) -> ManifestRow:
@@ -238,7 +205,7 @@ def _blank_row(item: WorkItem, workshop: Workshop) -> ManifestRow:
         device=str(workshop.restorer.device),
         status=Status.FAILED,
         run_id=workshop.run_id,
-        recipe_id=recipe_id(workshop.options, ()),
+        recipe_id=workshop.recipe_id(()),
         software_version=software_version(),
         time=datetime.now(UTC),
     )
@@ -261,7 +228,9 @@ def _described(prepared: Prepared, workshop: Workshop, seconds_restore: float) -
         monochrome_confidence=assessment.monochrome_confidence,
         plan=tuple(step.value for step in prepared.plan.steps),
         plan_reasons=prepared.plan.reasons,
-        recipe_id=recipe_id(workshop.options, prepared.plan.steps),
+        strength=workshop.options.strength if prepared.plan.changes_pixels else None,
+        keep_grain=workshop.options.keep_grain if Step.DENOISE in prepared.plan.steps else None,
+        recipe_id=workshop.recipe_id(prepared.plan.steps),
         seconds_decode=prepared.seconds_decode,
         seconds_assess=prepared.seconds_assess,
         seconds_restore=seconds_restore,
@@ -271,26 +240,25 @@ def _described(prepared: Prepared, workshop: Workshop, seconds_restore: float) -
 def _compared(row: ManifestRow, prepared: Prepared, result: Restored) -> ManifestRow:
     """Add quality before and after, and the amount of change."""
     before = prepared.photo.pixels
+    after = before if result.pixels is None else result.pixels
     sigma = prepared.assessment.noise_sigma
     quality = measure(before)
-    after, sigma_after = quality, sigma
-    if result.pixels is not None:
-        sigma_after = estimate_noise(result.pixels).sigma
-        after = measure(result.pixels)
-        row = replace(
-            row,
-            change_psnr_db=psnr_db(before, result.pixels),
-            change_ssim=ssim(before, result.pixels),
-        )
-    return replace(
+    row = replace(
         row,
         sharpness_before=quality.sharpness,
-        sharpness_after=after.sharpness,
         colourfulness_before=quality.colourfulness,
-        colourfulness_after=after.colourfulness,
         contrast_before=quality.contrast,
-        contrast_after=after.contrast,
-        noise_sigma_after=sigma_after,
+    )
+    if result.pixels is not None:
+        quality, sigma = measure(after), estimate_noise(after).sigma
+    if prepared.plan.changes_pixels:
+        row = replace(row, change_psnr_db=psnr_db(before, after), change_ssim=ssim(before, after))
+    return replace(
+        row,
+        sharpness_after=quality.sharpness,
+        colourfulness_after=quality.colourfulness,
+        contrast_after=quality.contrast,
+        noise_sigma_after=sigma,
     )
 
 
@@ -317,11 +285,3 @@ def _carry_over(item: WorkItem, workshop: Workshop) -> ManifestRow | None:
         "time": datetime.now(UTC),
     }
     return replace(earlier, **changes)
-
-
-def _sha256(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    file.seek(0)
-    return digest.hexdigest()

@@ -143,9 +143,9 @@ def pending_items(
                     current_reporter().unchanged(1)
                     continue
                 if verdict is Verdict.TOUCHED:
-                    yield _work_item(source, entry, previous_sha256=earlier.source_sha256 or "")
+                    yield _work_item(source, entry, earlier, is_touched=True)
                     continue
-            yield _work_item(source, entry)
+            yield _work_item(source, entry, earlier)
 
 
 class Verdict(enum.Enum):
@@ -195,7 +195,13 @@ def _photos(entries: Iterable[SourceEntry], survey: Survey) -> Iterator[SourceEn
             survey.other_files += 1
 
 
-def _work_item(source: SourceStore, entry: SourceEntry, previous_sha256: str = "") -> WorkItem:
+def _work_item(
+    source: SourceStore,
+    entry: SourceEntry,
+    earlier: KnownPhoto | None,
+    *,
+    is_touched: bool = False,
+) -> WorkItem:
     problem, kind = entry.problem, str(entry.kind)
     suffix = PurePosixPath(entry.path).suffix.lower()
     if not problem and suffix in OTHER_PHOTO_SUFFIXES:
@@ -208,8 +214,15 @@ def _work_item(source: SourceStore, entry: SourceEntry, previous_sha256: str = "
         kind=kind,
         problem=problem,
         megapixels=0.0 if problem else _megapixels(source, entry),
-        previous_sha256=previous_sha256,
+        previous_sha256=(earlier.source_sha256 or "") if earlier and is_touched else "",
+        may_be_colorized=earlier is not None and may_be_colorized(earlier),
     )
+
+
+def may_be_colorized(earlier: KnownPhoto) -> bool:
+    """Whether a colorized photo may be in place; failures keep the outputs of earlier successes."""
+    kept_outputs = earlier.status in (Status.FAILED, Status.SKIPPED)
+    return earlier.colorized_path is not None or kept_outputs
 
 
 def _megapixels(source: SourceStore, entry: SourceEntry) -> float:

@@ -21,17 +21,18 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.batch import MAX_NAMED_FAILURES, BatchOrder, BatchSummary, run_batch
-from flows.planning import Request, Survey, batches
+from flows.planning import Request, Survey, batches, may_be_colorized
 from flows.progress import current_reporter
 from flows.stopping import stopping
 from restoration.codec import DEFAULT_MAX_MEGAPIXELS
-from restoration.models import resolve_device
+from restoration.models import choose_models, resolve_device
 from restoration.plan import parse_steps
 from restoration.recipe import Options
 from storage import DestinationStore, open_destination, open_source
 from storage.manifest import (
     MANIFEST_FOLDER,
     WORKLIST_FOLDER,
+    ManifestIndex,
     WorkItem,
     part_paths,
     read_worklist,
@@ -92,6 +93,9 @@ def restore_archive(
     source: str,
     destination: str,
     steps: str = "denoise,deblur,colorize",
+    strength: float = 1.0,
+    keep_grain: float = 0.0,
+    models: list[str] | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     include: list[str] | None = None,
     exclude: list[str] | None = None,
@@ -106,6 +110,9 @@ def restore_archive(
         source: folder of the originals; it is only ever read.
         destination: folder for restored/, colorized/ and manifest/.
         steps: steps that may run, in order, separated by commas.
+        strength: share of the restoration's change that is applied, 0 to 1.
+        keep_grain: share of the luminance that denoising takes away that is given back, 0 to 1.
+        models: other models than the device's defaults, each TASK=NAME or NAME.
         device: where the networks run.
         include: only photos whose relative path matches one of these globs.
         exclude: no photo whose relative path matches one of these globs.
@@ -118,7 +125,13 @@ def restore_archive(
         StorageError: a location that cannot be used, or a destination in use by another run.
         UsageError: an option that makes no sense.
     """
-    options = Options(steps=parse_steps(steps), max_megapixels=max_megapixels)
+    options = Options(
+        steps=parse_steps(steps),
+        max_megapixels=max_megapixels,
+        strength=strength,
+        keep_grain=keep_grain,
+        models=choose_models(models or ()),
+    )
     request = Request(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
@@ -197,20 +210,35 @@ def latest_run_id(target: DestinationStore) -> str:
 
 
 def sweep_after_killed_runs(target: DestinationStore) -> None:
-    """Remove what a killed run left: its work-lists, and temporary files beside its outputs.
+    """Remove what a killed run left: work-lists, temporary files, outputs that no row names.
 
-    A work-list still there names the photos whose batch was not finished, so only their folders
-    need a look, however large the archive.
+    A work-list still there names the photos whose batch was not finished, so only they and their
+    folders need a look, however large the archive.
     """
     folders: set[str] = {MANIFEST_FOLDER}
+    unfinished: list[str] = []
     leftovers = [entry.path for entry in target.list(WORKLIST_FOLDER)]
     for path in leftovers:
         of_run = path.rpartition("/")[0]
         folders |= {of_run, f"{MANIFEST_FOLDER}/{of_run.rpartition('/')[2]}"}
-        for item in read_worklist(target, path):
-            folder = item.path.rpartition("/")[0]
-            folders |= {f"restored/{folder}".rstrip("/"), f"colorized/{folder}".rstrip("/")}
+        unfinished += [item.path for item in read_worklist(target, path)]
+    for name in unfinished:
+        folder = name.rpartition("/")[0]
+        folders |= {f"restored/{folder}".rstrip("/"), f"colorized/{folder}".rstrip("/")}
     folders |= {entry.path.rpartition("/")[0] for entry in target.list(MANIFEST_FOLDER)}
     target.sweep(sorted(folders))
+    if unfinished:
+        _delete_unrecorded_colour(target, unfinished)
     for path in leftovers:
         target.delete(path)
+
+
+def _delete_unrecorded_colour(target: DestinationStore, unfinished: list[str]) -> None:
+    """Remove colorized photos whose row was never written: nothing would remove them later.
+
+    The restored photo of such a source is written anew when the source is done.
+    """
+    known = ManifestIndex.load(target).lookup(unfinished)
+    for name, earlier in zip(unfinished, known, strict=True):
+        if earlier is None or not may_be_colorized(earlier):
+            target.delete(f"colorized/{name}")

@@ -58,6 +58,8 @@ class ModelCard:
         metrics: measured figures.
         known_failures: what it does badly.
         failures_picture: a picture of that, relative to the weights folder; "" if there is none.
+        default_for: kinds of device (cpu, cuda) on which it does the task unless another model
+            is chosen.
     """
 
     name: str
@@ -74,6 +76,12 @@ class ModelCard:
     metrics: tuple[Metric, ...]
     known_failures: tuple[str, ...]
     failures_picture: str
+    default_for: tuple[str, ...] = ()
+
+    @property
+    def defaults(self) -> str:
+        """`default_for` in words."""
+        return ", ".join(self.default_for) or "none"
 
 
 def read_card(path: Path) -> ModelCard:
@@ -85,7 +93,7 @@ def read_card(path: Path) -> ModelCard:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values["metrics"] = tuple(Metric(**metric) for metric in values["metrics"])
-        for key in ("trained_on", "known_failures"):
+        for key in ("trained_on", "known_failures", "default_for"):
             values[key] = tuple(values[key])
         return ModelCard(**values)
     except (OSError, TypeError, KeyError, ValueError) as error:
@@ -110,8 +118,9 @@ def card_markdown(card: ModelCard) -> str:
     picture = f"\n\n![what it does badly]({card.failures_picture})" if card.failures_picture else ""
     return (
         f"## {card.name}\n\n"
-        f"{card.task}, {card.parameters:,} parameters, {card.gmac_per_megapixel:.1f} GMAC per "
-        f"megapixel.  \n`{card.file}`, sha256 `{card.sha256}`  \nLicence: {card.licence}\n\n"
+        f"{card.task}, default for: {card.defaults}; "
+        f"{card.parameters:,} parameters, {card.gmac_per_megapixel:.1f} GMAC per megapixel.  \n"
+        f"`{card.file}`, sha256 `{card.sha256}`  \nLicence: {card.licence}\n\n"
         f"Trained on:\n\n{_listed(card.trained_on)}\n\n"
         f"Recipe: {card.recipe}\n\n"
         f"Training: {duration(card.training_seconds)} on {card.training_device}\n\n"

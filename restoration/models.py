@@ -1,13 +1,15 @@
 """Shipped models: their cards, and networks loaded once per process.
 
 Weights are safetensors beside a JSON card; a file whose sha256 is not the card's is refused.
-No pickle is ever read.
+No pickle is ever read. A task may have several models: a small one that a CPU bears, a larger one
+for CUDA; the cards say which is the default where.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +29,8 @@ from restoration.networks import (
 )
 
 WEIGHTS_FOLDER: Final = Path(__file__).parent / "weights"
+DEVICES: Final = ("cpu", "cuda")
+"""Kinds of device that networks run on."""
 _loading = threading.Lock()
 
 
@@ -53,24 +57,78 @@ class Model:
 def available_models(folder: Path = WEIGHTS_FOLDER) -> tuple[ModelCard, ...]:
     """The cards of all models in `folder`, by task in the order in which steps run.
 
+    Cheap enough to be asked for every photo: files are read again only when they changed.
+
     Raises:
         WeightsError: a card cannot be read.
     """
+    paths = sorted(folder.glob("*.json"))
+    states = ((path, path.stat()) for path in paths)
+    return _read_cards(tuple((path, state.st_mtime_ns, state.st_size) for path, state in states))
+
+
+@lru_cache(maxsize=16)
+def _read_cards(files: tuple[tuple[Path, int, int], ...]) -> tuple[ModelCard, ...]:
+    """Read cards; times and sizes are there to tell a changed file from the cached one."""
     order = {"denoise": 0, "deblur": 1, "colorize": 2}
-    cards = [read_card(path) for path in sorted(folder.glob("*.json"))]
+    cards = [read_card(path) for path, _mtime_ns, _size in files]
     return tuple(sorted(cards, key=lambda card: (order.get(card.task, 9), card.name)))
 
 
-def card_for(task: str, folder: Path = WEIGHTS_FOLDER) -> ModelCard:
+def card_for(
+    task: str, folder: Path = WEIGHTS_FOLDER, *, device: str = "cpu", chosen: Sequence[str] = ()
+) -> ModelCard:
     """The card of the model that does `task`.
+
+    Args:
+        task: denoise, deblur or colorize.
+        folder: where the cards are.
+        device: cpu or cuda, for the default where none is chosen.
+        chosen: names of chosen models, as `choose_models` gives them.
 
     Raises:
         WeightsError: there is none.
     """
-    for card in available_models(folder):
-        if card.task == task:
+    cards = [card for card in available_models(folder) if card.task == task]
+    if not cards:
+        raise WeightsError(f"no model for {task} in {folder}")
+    for card in cards:
+        if card.name in chosen:
             return card
-    raise WeightsError(f"no model for {task} in {folder}")
+    for card in cards:
+        if device in card.default_for:
+            return card
+    names = ", ".join(card.name for card in cards)
+    raise WeightsError(f"no model for {task} is the default on {device}; choose one of {names}")
+
+
+def choose_models(wanted: Sequence[str], folder: Path = WEIGHTS_FOLDER) -> tuple[str, ...]:
+    """Check choices of models.
+
+    Args:
+        wanted: each 'TASK=NAME' or, names being unique, 'NAME' alone.
+        folder: where the cards are.
+
+    Returns:
+        The names, at most one for a task.
+
+    Raises:
+        UsageError: no such model, one for another task, or two for one task.
+        WeightsError: a card cannot be read.
+    """
+    cards = {card.name: card for card in available_models(folder)}
+    chosen: dict[str, str] = {}
+    for text in wanted:
+        task, _, name = text.rpartition("=")
+        if name not in cards:
+            known = ", ".join(f"{card.name} ({card.task})" for card in cards.values())
+            raise UsageError(f"--model: no model is named {name!r}; there are {known}")
+        own_task = cards[name].task
+        if task and task != own_task:
+            raise UsageError(f"--model: {name} is a model for {own_task}, not for {task!r}")
+        if chosen.setdefault(own_task, name) != name:
+            raise UsageError(f"--model: {chosen[own_task]} and {name} are both for {own_task}")
+    return tuple(chosen.values())
 
 
 def without_card(network: Network, task: str, name: str, device: torch.device) -> Model:
@@ -109,19 +167,21 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def load_model(task: str, device: torch.device, folder: Path = WEIGHTS_FOLDER) -> Model:
-    """Load a model, once per process and device.
+def load_model(
+    task: str, device: torch.device, folder: Path = WEIGHTS_FOLDER, *, chosen: Sequence[str] = ()
+) -> Model:
+    """Load the model that does `task`, once per process and device; see `card_for`.
 
     Raises:
         WeightsError: no such model, altered or malformed weights.
     """
+    card = card_for(task, folder, device=device.type, chosen=chosen)
     with _loading:  # lru_cache alone would let two threads load the same model twice
-        return _load(task, str(device), folder)
+        return _load(card, str(device), folder)
 
 
 @lru_cache(maxsize=16)
-def _load(task: str, device: str, folder: Path) -> Model:
-    card = card_for(task, folder)
+def _load(card: ModelCard, device: str, folder: Path) -> Model:
     network = read_network(folder / card.file, sha256=card.sha256)
     placed = network.to(device=torch.device(device))
     placed = placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -18,6 +18,11 @@ class Step(enum.StrEnum):
     DEBLUR = "deblur"
     COLORIZE = "colorize"
 
+    @property
+    def changes_pixels(self) -> bool:
+        """Whether the restored photo differs for it (colour is a separate output)."""
+        return self is not Step.COLORIZE
+
 
 ALL_STEPS: Final = tuple(Step)
 
@@ -62,8 +67,8 @@ class Plan:
 
     @property
     def changes_pixels(self) -> bool:
-        """Whether the restored photo differs from the source (colour is a separate output)."""
-        return any(step is not Step.COLORIZE for step in self.steps)
+        """Whether the restored photo differs from the source."""
+        return any(step.changes_pixels for step in self.steps)
 
 
 def parse_steps(text: str) -> tuple[Step, ...]:
@@ -87,16 +92,25 @@ def parse_steps(text: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def make_plan(assessment: Assessment, requested: Sequence[Step] = ALL_STEPS) -> Plan:
-    """Decide on every step from what was measured and what was asked for."""
-    return Plan(
-        tuple(
-            _decide(step, assessment)
-            if step in requested
-            else PlannedStep(step, False, "not asked for")
-            for step in ALL_STEPS
-        )
-    )
+def make_plan(
+    assessment: Assessment, requested: Sequence[Step] = ALL_STEPS, *, strength: float = 1.0
+) -> Plan:
+    """Decide on every step from what was measured and what was asked for.
+
+    Args:
+        assessment: of the photo.
+        requested: the steps that may run.
+        strength: share of the change that will be applied; at 0 no step that changes pixels runs.
+    """
+
+    def decide(step: Step) -> PlannedStep:
+        if step not in requested:
+            return PlannedStep(step, False, "not asked for")
+        if strength == 0 and step.changes_pixels:
+            return PlannedStep(step, False, "the strength is 0")
+        return _decide(step, assessment)
+
+    return Plan(tuple(decide(step) for step in ALL_STEPS))
 
 
 def _decide(step: Step, assessment: Assessment) -> PlannedStep:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from restoration.blend import Grain, blend, eight_bits, grain_of, like
 from restoration.colorize import colorize
-from restoration.colour import as_gray, is_neutral, luma8
+from restoration.colour import luma8
 from restoration.guards import check_colorized, check_restored
-from restoration.models import Model, load_model
+from restoration.models import WEIGHTS_FOLDER, Model, load_model
 from restoration.plan import Plan, Step
+from restoration.recipe import Options
 from restoration.tiling import Pixels, Tiling, run_tiled
 
 Byte = NDArray[np.uint8]
+
+DEFAULT_OPTIONS: Final = Options()
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Restored:
     """What became of one photograph.
 
     Attributes:
-        pixels: restored, of the input's shape; None where no step changes pixels.
+        pixels: restored, of the input's shape; None where no pixel changed.
         colorized: (H, W, 3) uint8, or None where colour was not planned.
         models: the models that ran, in order.
     """
@@ -49,12 +55,41 @@ class Restored:
     models: tuple[Model, ...] = ()
 
 
-class Restorer:
-    """The three U-Nets on one device; networks are loaded when a plan first needs them."""
+@dataclass
+class _Progress:
+    """What the networks have made of a job so far.
 
-    def __init__(self, device: torch.device, tiling: Tiling | None = None) -> None:
+    Attributes:
+        pixels: (H, W, 3) uint8 or uint16; None before the first step and while the next runs.
+        grain: what denoising took, where some of it will be given back.
+    """
+
+    pixels: Pixels | None = None
+    grain: Grain | None = None
+
+
+class Restorer:
+    """The three U-Nets on one device; networks are loaded when a plan first needs them.
+
+    Args:
+        device: where the networks run.
+        tiling: how photos are cut; None for what suits the device.
+        options: strength, keep_grain and the choice of models; the steps are each plan's own.
+        folder: where the models are.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        tiling: Tiling | None = None,
+        *,
+        options: Options = DEFAULT_OPTIONS,
+        folder: Path = WEIGHTS_FOLDER,
+    ) -> None:
         self.device = device
         self.tiling = tiling or Tiling(batch=4 if device.type == "cpu" else 16)
+        self.options = options
+        self._folder = folder
 
     def model(self, step: Step) -> Model:
         """The model of a step.
@@ -62,7 +97,7 @@ class Restorer:
         Raises:
             WeightsError: missing or altered weights.
         """
-        return load_model(step.value, self.device)
+        return load_model(step.value, self.device, self._folder, chosen=self.options.models)
 
     def restore(self, jobs: Sequence[Job]) -> list[Restored | Exception]:
         """Restore several photographs together.
@@ -74,41 +109,42 @@ class Restorer:
             For each job what became of it, or the error that it met.
         """
         try:
-            changed = self._change_pixels(jobs)
+            progress = self._run_networks(jobs)
         except Exception as error:
             if len(jobs) == 1:
                 return [error]
             return [result for job in jobs for result in self.restore([job])]
-        return [self._finish(job, pixels) for job, pixels in zip(jobs, changed, strict=True)]
+        return [self._finish(job, done) for job, done in zip(jobs, progress, strict=True)]
 
-    def _change_pixels(self, jobs: Sequence[Job]) -> list[Byte | None]:
+    def _run_networks(self, jobs: Sequence[Job]) -> list[_Progress]:
         """Denoise and deblur; tiles of all photos that need a step share its batches."""
-        current: list[Pixels | None] = [None] * len(jobs)
+        progress = [_Progress() for _ in jobs]
         for step in (Step.DENOISE, Step.DEBLUR):
-            chosen = [i for i, job in enumerate(jobs) if step in job.plan.steps]
+            chosen = [
+                (job, own)
+                for job, own in zip(jobs, progress, strict=True)
+                if step in job.plan.steps
+            ]
             if not chosen:
                 continue
             inputs: list[Pixels] = []
-            for i in chosen:
-                done = current[i]
-                inputs.append(_three_channels(jobs[i].pixels) if done is None else done)
-                current[i] = None
+            for job, own in chosen:
+                inputs.append(_three_channels(job.pixels) if own.pixels is None else own.pixels)
+                own.pixels = None
             # 16 bits between two networks, so that nothing is lost to rounding on the way.
             goes_on = step is Step.DENOISE and any(Step.DEBLUR in job.plan.steps for job in jobs)
             dtype = np.uint16 if goes_on else np.uint8
             outputs = run_tiled(self.model(step), inputs, self.tiling, self.device, dtype=dtype)
-            for i, output in zip(chosen, outputs, strict=True):
-                current[i] = output
+            for (job, own), output in zip(chosen, outputs, strict=True):
+                own.pixels = output
+                if step is Step.DENOISE and self.options.keep_grain > 0:
+                    own.grain = grain_of(job.pixels, output)
             del inputs, outputs  # of a large scan each is hundreds of megabytes
-        return [
-            None if pixels is None else _like(job.pixels, _eight_bits(pixels))
-            for job, pixels in zip(jobs, current, strict=True)
-        ]
+        return progress
 
-    def _finish(self, job: Job, pixels: Byte | None) -> Restored | Exception:
+    def _finish(self, job: Job, done: _Progress) -> Restored | Exception:
         try:
-            if pixels is not None:
-                check_restored(job.pixels, pixels, noise_sigma=job.noise_sigma)
+            pixels = None if done.pixels is None else self._finished_pixels(job, done)
             colorized = None
             if Step.COLORIZE in job.plan.steps:
                 luma = luma8(job.pixels if pixels is None else pixels)
@@ -118,30 +154,23 @@ class Restorer:
             return error
         return Restored(pixels, colorized, tuple(self.model(step) for step in job.plan.steps))
 
+    def _finished_pixels(self, job: Job, done: _Progress) -> Byte | None:
+        """Check what the networks made and blend it with the photo; None where nothing changes."""
+        assert done.pixels is not None
+        restored = like(job.pixels, eight_bits(done.pixels))
+        done.pixels = None
+        # Checked as the networks left it: a small strength must not hide that they failed.
+        check_restored(job.pixels, restored, noise_sigma=job.noise_sigma)
+        blended = blend(
+            job.pixels,
+            restored,
+            strength=self.options.strength,
+            grain=done.grain,
+            keep_grain=self.options.keep_grain,
+        )
+        return None if np.array_equal(blended, job.pixels) else blended
+
 
 def _three_channels(pixels: Byte) -> Byte:
     # A view: a gray photo costs no copy on its way to the tiles.
     return np.broadcast_to(pixels[..., None], (*pixels.shape, 3)) if pixels.ndim == 2 else pixels
-
-
-def _eight_bits(pixels: Pixels) -> Byte:
-    if pixels.dtype == np.uint8:
-        return pixels
-    out = np.empty(pixels.shape, np.uint8)
-    for top in range(0, pixels.shape[0], 1024):
-        strip = pixels[top : top + 1024].astype(np.uint32)
-        out[top : top + 1024] = (strip * 255 + 32767) // 65535
-    return out
-
-
-def _like(source: Byte, restored: Byte) -> Byte:
-    """Bring restored (H, W, 3) pixels back to the source's channels.
-
-    A gray photo, also one stored as three equal channels, must come back exactly neutral, though
-    the network treats its channels as colours.
-    """
-    if source.ndim == 2:
-        return luma8(restored)
-    if is_neutral(source):
-        return as_gray(restored)
-    return restored

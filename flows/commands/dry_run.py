@@ -8,13 +8,14 @@ from itertools import islice
 
 from rich.console import Console
 
+from flows.commands.options import options_from
 from flows.photo import status_of_error, status_of_problem
 from flows.planning import Request, Survey, pending_items
 from flows.progress import QuietlyClosedConsole, printable
 from restoration.assess import assess
 from restoration.codec import decode
 from restoration.errors import RestorationError
-from restoration.plan import Plan, make_plan, parse_steps
+from restoration.plan import Plan, make_plan
 from restoration.recipe import Options
 from storage import SourceStore, StorageError, open_destination, open_source
 from storage.manifest import Status, WorkItem
@@ -41,7 +42,7 @@ def dry_run(arguments: argparse.Namespace) -> int:
     console = QuietlyClosedConsole(quiet=arguments.quiet)
     source = open_source(arguments.source)
     destination = open_destination(arguments.destination, source)
-    options = Options(parse_steps(arguments.steps), arguments.max_megapixels)
+    options = options_from(arguments, max_megapixels=arguments.max_megapixels)
     request = Request(
         tuple(arguments.include), tuple(arguments.exclude), arguments.limit, arguments.force
     )
@@ -67,7 +68,7 @@ def _look_at(item: WorkItem, source: SourceStore, options: Options) -> tuple[str
     except (RestorationError, StorageError) as error:
         return _WOULD[status_of_error(error)], str(error)
     assessment = assess(photo.pixels)
-    plan: Plan = make_plan(assessment, options.steps)
+    plan: Plan = make_plan(assessment, options.steps, strength=options.strength)
     outcome = _WOULD[Status.RESTORED if plan.steps else Status.NOTHING_TO_DO]
     colour = "monochrome" if assessment.is_monochrome else "colour"
     steps = ", ".join(plan.steps) or "-"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.table import Table
@@ -30,9 +31,22 @@ def run(arguments: argparse.Namespace) -> int:
         print(cards_markdown(cards))
         return 0
     console = QuietlyClosedConsole()
+    console.print(_overview(cards))
     for card in cards:
         console.print(_table(card))
     return 0
+
+
+def _overview(cards: Sequence[ModelCard]) -> Table:
+    table = Table()
+    for name in ("model", "task", "default for"):
+        table.add_column(name, no_wrap=True)
+    for name in ("parameters", "GMAC/MP"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for card in cards:
+        cost = f"{card.gmac_per_megapixel:.1f}"
+        table.add_row(card.name, card.task, card.defaults, f"{card.parameters:,}", cost)
+    return table
 
 
 def _table(card: ModelCard) -> Table:
@@ -40,6 +54,7 @@ def _table(card: ModelCard) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("task", card.task)
+    table.add_row("default for", card.defaults)
     table.add_row("parameters", f"{card.parameters:,}")
     table.add_row("cost", f"{card.gmac_per_megapixel:.1f} GMAC per megapixel")
     table.add_row("licence", card.licence)

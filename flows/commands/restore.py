@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path, PurePath
 
+from flows.commands.options import add_restoration_arguments, options_from
 from flows.progress import QuietlyClosedConsole
 from restoration.assess import assess
 from restoration.codec import SUFFIX_FORMATS, Photo, decode, encode
 from restoration.errors import UsageError
 from restoration.models import resolve_device
-from restoration.plan import ALL_STEPS, Plan, make_plan, parse_steps
+from restoration.plan import Plan, make_plan
 from restoration.restore import Job, Restored, Restorer
 from storage import LocalDestination
 
@@ -19,8 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
     parser.add_argument("photo", type=Path, metavar="PHOTO")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
-    parser.add_argument("--steps", default=",".join(ALL_STEPS), metavar="LIST")
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+    add_restoration_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -31,14 +31,15 @@ def run(arguments: argparse.Namespace) -> int:
         RestorationError: the photo cannot be restored.
     """
     source, output = arguments.photo, arguments.output
-    steps = parse_steps(arguments.steps)
+    options = options_from(arguments)
     device = resolve_device(arguments.device)
     target_format = _check_paths(source, output)
     with source.open("rb") as file:
         photo = decode(file)
     assessment = assess(photo.pixels)
-    plan = make_plan(assessment, steps)
-    result = Restorer(device).restore([Job(photo.pixels, plan, assessment.noise_sigma)])[0]
+    plan = make_plan(assessment, options.steps, strength=options.strength)
+    restorer = Restorer(device, options=options)
+    (result,) = restorer.restore([Job(photo.pixels, plan, assessment.noise_sigma)])
     if isinstance(result, Exception):
         raise result
     written = _write(source, output, target_format, photo, result)

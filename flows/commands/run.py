@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows.commands.options import add_restoration_arguments, options_from
 from flows.embedded_server import be_quiet, prefect_server
 from flows.planning import Request
 from flows.progress import (
@@ -28,8 +29,6 @@ from flows.stopping import EXIT_INTERRUPTED, stopping_on_interrupt
 from restoration.codec import DEFAULT_MAX_MEGAPIXELS
 from restoration.errors import UsageError
 from restoration.models import resolve_device
-from restoration.plan import ALL_STEPS, parse_steps
-from restoration.recipe import Options
 from storage import BadLocation, open_destination, open_source
 
 if TYPE_CHECKING:  # importing the flow imports Prefect, which takes seconds
@@ -43,13 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="crawl and assess only; write nothing"
     )
-    parser.add_argument(
-        "--steps",
-        default=",".join(ALL_STEPS),
-        metavar="LIST",
-        help="steps that may run, in order (default: %(default)s)",
-    )
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+    add_restoration_arguments(parser)
     parser.add_argument("--include", action="append", default=[], metavar="GLOB")
     parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N photos in this run")
@@ -100,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     resolve_device(arguments.device)
-    Options(parse_steps(arguments.steps), arguments.max_megapixels)
+    options_from(arguments, max_megapixels=arguments.max_megapixels)
     Request(
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),
@@ -140,6 +133,9 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
             source=arguments.source,
             destination=arguments.destination,
             steps=arguments.steps,
+            strength=arguments.strength,
+            keep_grain=arguments.keep_grain,
+            models=arguments.model,
             device=arguments.device,
             include=arguments.include,
             exclude=arguments.exclude,

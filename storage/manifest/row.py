@@ -95,10 +95,18 @@ class ManifestRow:
         default=None, metadata=column("Size of the colorized file", "bytes")
     )
     models: tuple[str, ...] = field(
-        default=(), metadata=column("Names of the steps that used a model")
+        default=(), metadata=column("Names of the models that ran, in order")
     )
     model_sha256: tuple[str, ...] = field(
         default=(), metadata=column("SHA-256 of each model's weights, in the order of models")
+    )
+    strength: float | None = field(
+        default=None,
+        metadata=column("Share of the restoration's change that was applied", "0 to 1"),
+    )
+    keep_grain: float | None = field(
+        default=None,
+        metadata=column("Share of the luminance grain that was given back", "0 to 1"),
     )
     sharpness_before: float | None = field(
         default=None, metadata=column("Sharpness of the original")

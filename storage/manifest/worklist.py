@@ -26,6 +26,7 @@ class WorkItem:
         problem: plain words when the kind is not "file", else empty.
         megapixels: millions of pixels; 0.0 where they are not known.
         previous_sha256: of the original when it was last worked on; empty where it was not.
+        may_be_colorized: whether an earlier run may have left a colorized photo of it.
     """
 
     path: str
@@ -35,6 +36,7 @@ class WorkItem:
     problem: str
     megapixels: float
     previous_sha256: str
+    may_be_colorized: bool = False
 
 
 _COLUMNS: Final = columns_of(WorkItem)

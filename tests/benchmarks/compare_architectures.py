@@ -15,17 +15,19 @@ import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 
 from restoration.errors import UsageError
-from restoration.evaluation.methods import ours, untouched
-from restoration.evaluation.protocols import Score, denoise_conditions, evaluate_restoration
-from restoration.models import read_network, resolve_device
-from restoration.networks import gmac_per_megapixel, parameter_count
+from restoration.evaluation.measuring import evaluate
+from restoration.evaluation.methods import network_method, untouched
+from restoration.evaluation.photos import read_photos
+from restoration.evaluation.protocols import denoise_conditions
+from restoration.evaluation.report import Run, Summary, summarise
+from restoration.models import read_network, resolve_device, without_card
 from restoration.training.baselines import BASELINES, TRAINABLE, prepare
 from restoration.training.data import PhotoSet, load_photos
 from restoration.training.options import Progress, TrainingOptions
@@ -39,33 +41,29 @@ TABLE_COLUMNS = 132
 
 @dataclass(frozen=True)
 class Row:
-    """One architecture in the table; the degraded pictures themselves have no costs.
+    """One architecture (or the degraded pictures themselves) in the table.
 
     Attributes:
         name: of the architecture.
-        scores: one per degradation.
-        parameters: trained numbers.
-        gmac_per_megapixel: 10^9 multiply-accumulates per 10^6 pixels.
-        seconds_per_megapixel: of the whole way through the tiling.
+        summaries: one per degradation, in the order of the columns.
     """
 
     name: str
-    scores: tuple[Score, ...]
-    parameters: int | None = None
-    gmac_per_megapixel: float | None = None
-    seconds_per_megapixel: float | None = None
+    summaries: tuple[Summary, ...]
 
     def cells(self) -> list[str]:
         """As text, in the order of `header`."""
-        quality = [f"{score.psnr_db:.2f} / {score.ssim:.3f}" for score in self.scores]
-        if self.parameters is None:
+        quality = [f"{summary.psnr_db:.2f} / {summary.ssim:.3f}" for summary in self.summaries]
+        first = self.summaries[0]
+        if first.parameters is None or first.gmac_per_megapixel is None:
             return [self.name, *quality, "–", "–", "–"]
-        costs = (self.parameters / 1e6, self.gmac_per_megapixel, self.seconds_per_megapixel)
+        pace = median(summary.seconds_per_megapixel for summary in self.summaries)
+        costs = (first.parameters / 1e6, first.gmac_per_megapixel, pace)
         return [self.name, *quality, *(f"{cost:.2f}" for cost in costs)]
 
 
 def header(row: Row) -> list[str]:
-    conditions = [score.condition for score in row.scores]
+    conditions = [summary.condition for summary in row.summaries]
     return ["architecture", *conditions, "10⁶ parameters", "GMAC/MP", "s/MP"]
 
 
@@ -133,29 +131,21 @@ def _train(
 
 
 def measure(arguments: argparse.Namespace, device: torch.device) -> list[Row]:
-    photos = load_photos(
-        [arguments.test], minimum_side=1, validation=0, limit=arguments.limit
-    ).train
-    networks = {a: read_network(weights_file(arguments, a)) for a in arguments.architectures}
-    methods = [
-        ours(
-            network.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
-            device,
-            name,
-        )
-        for name, network in networks.items()
+    photos, _ = read_photos(arguments.test, limit=arguments.limit)
+    methods = [untouched()]
+    for architecture in arguments.architectures:
+        network = read_network(weights_file(arguments, architecture))
+        placed = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = without_card(placed, TASK, architecture, device)
+        methods.append(network_method(model, architecture, ""))
+    conditions = [c for c in denoise_conditions() if c.sigma]
+    measurements = [o.measurement for o in evaluate(photos, conditions, methods)]
+    run = Run(TASK, arguments.test.name, device.type, "compare_architectures")
+    summaries = summarise(run, methods, measurements)
+    return [
+        Row(method.name, tuple(s for s in summaries if s.method == method.name))
+        for method in methods
     ]
-    scores = list(evaluate_restoration(photos, denoise_conditions(), [untouched(), *methods]))
-
-    def of(name: str) -> tuple[Score, ...]:
-        return tuple(score for score in scores if score.method == name)
-
-    rows = [Row("input", of("input"))]
-    for name, network in networks.items():
-        pace = float(np.median([score.seconds_per_megapixel for score in of(name)]))
-        cost = gmac_per_megapixel(network.config)
-        rows.append(Row(name, of(name), parameter_count(network), cost, pace))
-    return rows
 
 
 def table(title: str, rows: Sequence[Row]) -> Table:

@@ -12,7 +12,10 @@ from PIL import Image
 
 from flows.cli import main
 from restoration.colour import luma8
+from restoration.models import card_for
 from tests.scenes import encoded, gray_scene, noisy, scene
+
+DENOISE = card_for("denoise").name
 
 
 def call(*words: object) -> int:
@@ -43,6 +46,12 @@ def photos(tmp_path: Path) -> Path:
         (["run", "PHOTOS", "OUT", "--batch-megapixels", "0"], "--batch-megapixels"),
         (["run", "PHOTOS", "OUT", "--batch-megapixels", "nan"], "--batch-megapixels"),
         (["run", "PHOTOS", "OUT", "--max-megapixels", "-1"], "--max-megapixels"),
+        (["run", "PHOTOS", "OUT", "--strength", "1.5"], "--strength must be between 0 and 1"),
+        (["run", "PHOTOS", "OUT", "--strength", "nan"], "--strength must be between 0 and 1"),
+        (["run", "PHOTOS", "OUT", "--keep-grain", "-1"], "--keep-grain must be between 0 and 1"),
+        (["run", "PHOTOS", "OUT", "--keep-grain", "some"], "invalid float"),
+        (["run", "PHOTOS", "OUT", "--model", "big"], "no model is named 'big'; there are denoise"),
+        (["run", "PHOTOS", "OUT", "--model", f"colorize={DENOISE}"], "is a model for denoise"),
         (["run", "PHOTOS", "OUT", "--quiet", "--verbose"], "not allowed with"),
         (["run", "PHOTOS", "OUT", "--include", ""], "--include"),
         (["run", "PHOTOS", "OUT", "--dry-run", "--json"], "--dry-run"),
@@ -53,6 +62,8 @@ def photos(tmp_path: Path) -> Path:
         (["run", "PHOTOS", "PHOTOS/restored"], "PHOTOS"),
         (["run", "s3://bucket/x", "OUT"], "S3"),
         (["restore", "PHOTOS/none.jpg", "-o", "x.jpg"], "no such photo"),
+        (["restore", "PHOTOS/noisy.jpg", "-o", "OUT.png", "--strength", "2"], "--strength"),
+        (["restore", "PHOTOS/noisy.jpg", "-o", "OUT.png", "--model", "x=y"], "named 'y'"),
         (["restore", "PHOTOS/noisy.jpg", "-o", "OUT.gif"], "suffix"),
         (["restore", "PHOTOS/noisy.jpg", "-o", "PHOTOS/noisy.jpg"], "overwrite"),
         (["restore", "PHOTOS/noisy.jpg", "-o", "nowhere/x.jpg"], "nowhere"),
@@ -108,6 +119,15 @@ def test_restore_passes_a_clean_photo_through(photos: Path, tmp_path: Path) -> N
     assert output.read_bytes() == (photos / "clean.png").read_bytes()
 
 
+def test_restore_with_strength_0_or_all_grain_is_the_photo(photos: Path, tmp_path: Path) -> None:
+    original = (photos / "noisy.jpg").read_bytes()
+    for share in (["--strength", "0"], ["--steps", "denoise", "--keep-grain", "1"]):
+        output = tmp_path / "same.jpg"
+        assert call("restore", photos / "noisy.jpg", "-o", output, *share) == 0
+        assert output.read_bytes() == original
+        output.unlink()
+
+
 def test_restore_says_why_it_cannot(photos: Path, tmp_path: Path, capsys) -> None:
     assert call("restore", photos / "broken.png", "-o", tmp_path / "x.png") == 1
     assert "damaged" in capsys.readouterr().err
@@ -121,6 +141,11 @@ def test_dry_run_writes_nothing(photos: Path, tmp_path: Path, capsys) -> None:
     assert any(line.startswith("nothing to do") and "clean.png" in line for line in lines)
     assert any(line.startswith("would fail") and "broken.png" in line for line in lines)
     assert not (tmp_path / "out").exists()
+
+
+def test_dry_run_knows_the_strength(photos: Path, tmp_path: Path, capsys) -> None:
+    call("run", photos, tmp_path / "out", "--dry-run", "--steps", "denoise", "--strength", "0")
+    assert "would restore: 0" in capsys.readouterr().out
 
 
 def test_dry_run_foresees_what_a_run_would_say_of_odd_entries(
@@ -142,12 +167,16 @@ def test_dry_run_foresees_what_a_run_would_say_of_odd_entries(
 def test_models_come_with_their_cards(capsys) -> None:
     assert call("models", "--json") == 0
     cards = json.loads(capsys.readouterr().out)
-    assert [card["task"] for card in cards] == ["denoise", "deblur", "colorize"]
+    assert {card["task"] for card in cards} == {"denoise", "deblur", "colorize"}
     assert call("models", "--markdown") == 0
     readme = Path(__file__).parents[2] / "restoration" / "weights" / "README.md"
     assert capsys.readouterr().out.strip() in readme.read_text(encoding="utf-8")
     assert call("models") == 0
-    assert cards[0]["name"] in capsys.readouterr().out
+    rows = [line.split() for line in capsys.readouterr().out.replace("│", " ").splitlines()]
+    for card in cards:
+        cost = f"{card['gmac_per_megapixel']:.1f}"
+        devices = ", ".join(card["default_for"]).split() or ["none"]
+        assert [card["name"], card["task"], *devices, f"{card['parameters']:,}", cost] in rows
 
 
 def test_run_from_a_shell_is_quiet_and_exits_with_1_for_a_broken_photo(

@@ -16,17 +16,19 @@ from PIL import Image
 
 import flows.photo
 import restoration.recipe
-from flows.photo import VerifyingReader
 from flows.progress import SilentReporter, reporting_to
+from flows.publishing import VerifyingReader
 from flows.restore_archive import RunSummary, new_run_id, restore_archive
 from flows.stopping import request_stop, stop_requested, stopping_on_interrupt
 from restoration.colour import luma8
 from restoration.errors import UsageError
-from restoration.models import ModelCard
+from restoration.models import ModelCard, available_models, card_for
 from restoration.quality import measure
 from storage import DestinationBusy, OutOfSpace, StorageError, open_destination, open_source
 from storage.manifest import ManifestRow, Status, read_manifest, rows_of
 from tests.scenes import encoded, gray_scene, noisy, scene
+
+DENOISE, COLORIZE = (card_for(task).name for task in ("denoise", "colorize"))
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 
@@ -155,7 +157,7 @@ def test_rows_measure_before_and_after(archive: Path, target: Path) -> None:
     assert row.contrast_after == pytest.approx(measure(scene()).contrast, rel=0.05)
     assert row.contrast_before > row.contrast_after, "noise counts as contrast"
     assert row.seconds_restore > 0
-    assert row.models == ("denoise-48",)
+    assert row.models == (DENOISE,)
     assert len(row.model_sha256[0]) == 64
 
 
@@ -224,6 +226,39 @@ def test_other_options_redo(archive: Path, target: Path, decoded: list[str]) -> 
     assert len(decoded) == 5
 
 
+def test_strength_and_grain_are_recorded_and_redo_only_what_they_concern(
+    archive: Path, target: Path, decoded: list[str]
+) -> None:
+    choice = {"models": [f"denoise={DENOISE}", COLORIZE], "strength": 0.5}
+    run(archive, target, keep_grain=0.2, **choice)
+    rows = latest(archive, target)
+    recorded = {name: (row.strength, row.keep_grain, row.models) for name, row in rows.items()}
+    assert recorded["a/b/noisy.png"] == (0.5, 0.2, (DENOISE,))
+    assert recorded["a/Gräy noisy.JPG"] == (0.5, 0.2, (DENOISE, COLORIZE))
+    assert recorded["print.tif"] == (None, None, (COLORIZE,))
+    assert recorded["a/clean.png"] == (None, None, ())
+    half_way = rows["a/b/noisy.png"].change_psnr_db
+    for row in rows.values():
+        shas = {card.name: card.sha256 for card in available_models()}
+        assert row.model_sha256 == tuple(shas[name] for name in row.models)
+
+    decoded.clear()
+    run(archive, target, keep_grain=0.7, strength=0.5)  # the same models, unnamed
+    assert len(decoded) == 2, "the two denoised ones"
+    row = latest(archive, target)["a/b/noisy.png"]
+    assert row.keep_grain == 0.7
+    assert row.change_psnr_db > half_way
+
+
+def test_strength_0_passes_every_photos_bytes(archive: Path, target: Path) -> None:
+    summary = run(archive, target, strength=0)
+    assert (summary.restored, summary.nothing_to_do) == (2, 2), "colour is another output"
+    for row in latest(archive, target).values():
+        if row.restored_path is not None:
+            assert row.restored_sha256 == row.source_sha256 == sha256(archive / row.source)
+            assert (row.strength, row.change_psnr_db) == (None, None)
+
+
 def test_another_model_redoes_only_the_photos_it_restored(
     archive: Path, target: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,8 +266,8 @@ def test_another_model_redoes_only_the_photos_it_restored(
     decoded.clear()
     real = restoration.recipe.card_for
 
-    def newer(task: str, folder: Path) -> ModelCard:
-        card = real(task, folder)
+    def newer(task: str, folder: Path, **choice: object) -> ModelCard:
+        card = real(task, folder, **choice)
         return replace(card, sha256="f" * 64) if task == "denoise" else card
 
     monkeypatch.setattr(restoration.recipe, "card_for", newer)
@@ -292,6 +327,21 @@ def test_leftovers_of_a_killed_run_are_swept(archive: Path, target: Path) -> Non
     assert not list(target.rglob("*.part"))
 
 
+def test_of_a_killed_batch_only_unrecorded_colour_goes(archive: Path, target: Path) -> None:
+    from storage.manifest import WorkItem, write_worklist
+
+    run(archive, target)
+    recorded = (target / "colorized" / "print.tif").read_bytes()
+    orphan = target / "colorized" / "a" / "clean.png"
+    orphan.write_bytes(encoded(scene(seed=1), "PNG"))
+    store = open_destination(str(target), open_source(str(archive)))
+    items = [WorkItem(name, 1, 1, "file", "", 0.1, "") for name in ("a/clean.png", "print.tif")]
+    write_worklist(store, "20200101T000000Z-000000", 0, items)
+    run(archive, target)
+    assert not orphan.exists()
+    assert (target / "colorized" / "print.tif").read_bytes() == recorded
+
+
 def test_an_output_that_is_no_longer_true_goes(archive: Path, target: Path) -> None:
     run(archive, target)
     assert (target / "colorized" / "print.tif").exists()
@@ -299,6 +349,37 @@ def test_an_output_that_is_no_longer_true_goes(archive: Path, target: Path) -> N
     run(archive, target)
     assert latest(archive, target)["print.tif"].status == Status.NOTHING_TO_DO
     assert not (target / "colorized" / "print.tif").exists()
+
+
+def test_a_colorized_photo_that_outlived_a_failure_goes_when_it_is_no_longer_true(
+    archive: Path, target: Path
+) -> None:
+    run(archive, target)
+    (archive / "print.tif").write_bytes(b"rotten")
+    run(archive, target)
+    assert (target / "colorized" / "print.tif").exists(), "a failure costs no good output"
+    (archive / "print.tif").write_bytes(encoded(scene(seed=4), "TIFF"))
+    run(archive, target)
+    assert not (target / "colorized" / "print.tif").exists()
+
+
+def test_photos_that_never_were_colorized_cost_no_delete(
+    archive: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from storage import LocalDestination
+
+    deleted: list[str] = []
+    real = LocalDestination.delete
+
+    def spy(self, path: str) -> None:
+        deleted.append(path)
+        real(self, path)
+
+    monkeypatch.setattr(LocalDestination, "delete", spy)
+    run(archive, target)
+    run(archive, target, steps="denoise")
+    colour = [path for path in deleted if path.startswith("colorized/")]
+    assert sorted(colour) == ["colorized/a/Gräy noisy.JPG", "colorized/print.tif"]
 
 
 def test_a_photo_that_breaks_keeps_its_last_good_output(archive: Path, target: Path) -> None:
@@ -356,7 +437,8 @@ def test_a_full_disk_ends_the_run_and_the_lock_waits_for_the_last_batch(
 @pytest.mark.parametrize(
     "wrong",
     [{"limit": 0}, {"limit": -1}, {"batch_megapixels": 0}, {"max_megapixels": float("nan")},
-     {"steps": "magic"}, {"include": [""]}],
+     {"steps": "magic"}, {"include": [""]}, {"strength": 1.5}, {"keep_grain": -1},
+     {"models": ["none-such"]}],
 )  # fmt: skip
 def test_parameters_of_a_deployment_are_checked_too(
     archive: Path, target: Path, wrong: dict[str, object]

@@ -39,6 +39,7 @@ from restoration.training.options import Progress, TrainingOptions
 from restoration.training.tasks import TASKS, Denoise
 from restoration.training.trainer import train
 from restoration.training.weights import save_weights
+from tests.benchmarks import compare_architectures
 from tests.scenes import scene
 
 CPU = torch.device("cpu")
@@ -374,3 +375,27 @@ def test_the_command_trains_a_baseline_and_goes_on_from_its_weights_only(
     assert main([str(word) for word in [*baseline, "--init", output]]) == 0
     assert main([str(word) for word in [*words, "--init", output]]) == 2
     assert "say --architecture unet_256" in capsys.readouterr().err
+
+
+def test_the_comparison_trains_what_is_missing_and_prints_one_table(
+    tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setitem(BASELINES, "unet_maxpool", tiny_recipe("unet_maxpool"))
+    folder = tmp_path / "clean"
+    folder.mkdir()
+    for i in range(24):
+        Image.fromarray(scene(256, 260, seed=i)).save(folder / f"{i:02}.png")
+    words = ["--data", folder, "--test", folder, "--limit", 1, "--work", tmp_path / "work"]
+    words += ["--architectures", "unet_maxpool", "--seconds", 0.01, "--device", "cpu"]
+    compare_architectures.main([str(word) for word in [*words, "--markdown"]])
+    printed = capsys.readouterr().out
+    assert "unet_maxpool: " in printed
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")]
+    assert [row[0] for row in rows] == ["| architecture", "| ---", "| input", "| unet_maxpool"]
+    assert len({len(row) for row in rows}) == 1
+    compare_architectures.main([str(word) for word in words])
+    printed = capsys.readouterr().out
+    assert "step" not in printed, "the weights were there"
+    assert "unet_maxpool" in printed
+    with pytest.raises(SystemExit):
+        compare_architectures.main([str(word) for word in words[2:]])

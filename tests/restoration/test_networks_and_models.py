@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from restoration.errors import WeightsError
+from restoration.errors import UsageError, WeightsError
 from restoration.models import (
+    DEVICES,
     WEIGHTS_FOLDER,
     available_models,
     card_for,
+    choose_models,
     file_sha256,
     load_model,
     read_network,
@@ -27,6 +30,9 @@ from restoration.networks import (
     header_of,
     parameter_count,
 )
+from restoration.plan import Step
+from restoration.recipe import Options, current_recipe_ids, recipe_id
+from restoration.restore import Restorer
 
 CPU = torch.device("cpu")
 TASKS = ("denoise", "deblur", "colorize")
@@ -67,7 +73,7 @@ def test_configuration_survives_its_json() -> None:
 
 
 def test_every_task_has_a_shipped_model_and_its_card_is_true() -> None:
-    assert [card.task for card in available_models()] == list(TASKS)
+    assert {card.task for card in available_models()} == set(TASKS)
     for card in available_models():
         path = WEIGHTS_FOLDER / card.file
         assert file_sha256(path) == card.sha256
@@ -84,6 +90,94 @@ def test_every_task_has_a_shipped_model_and_its_card_is_true() -> None:
 
 def test_a_model_is_loaded_once() -> None:
     assert load_model("denoise", CPU) is load_model("denoise", CPU)
+
+
+def test_each_task_has_one_default_on_each_device() -> None:
+    cards = available_models()
+    for task in TASKS:
+        for device in DEVICES:
+            (default,) = [c for c in cards if c.task == task and device in c.default_for]
+            assert card_for(task, device=device) == default
+
+
+@pytest.fixture
+def two_denoisers(tmp_path: Path) -> Path:
+    """Two models for denoise, `big` for CUDA and `tiny` for the CPU, and one for deblur."""
+    folder = tmp_path / "two"
+    folder.mkdir()
+    shipped = card_for("denoise")
+    shutil.copy(WEIGHTS_FOLDER / shipped.file, folder / "big.safetensors")
+    config = UNetConfig(widths=(4, 8))
+    tensors = UNet(config).state_dict()
+    save_file(tensors, folder / "tiny.safetensors", metadata=header_of(config, "denoise"))
+    tiny_sha256 = file_sha256(folder / "tiny.safetensors")
+    for card in (
+        replace(shipped, name="big", file="big.safetensors", default_for=("cuda",)),
+        replace(shipped, name="tiny", file="tiny.safetensors", default_for=("cpu",),
+                sha256=tiny_sha256),
+        replace(card_for("deblur"), name="sharp"),
+    ):  # fmt: skip
+        (folder / f"{card.name}.json").write_text(json.dumps(asdict(card)), encoding="utf-8")
+    return folder
+
+
+def test_a_device_has_its_default_and_a_choice_overrules_it(two_denoisers: Path) -> None:
+    folder = two_denoisers
+    assert card_for("denoise", folder, device="cpu").name == "tiny"
+    assert card_for("denoise", folder, device="cuda").name == "big"
+    assert card_for("denoise", folder, device="cpu", chosen=("big",)).name == "big"
+    assert load_model("denoise", CPU, folder).card.name == "tiny"
+    assert load_model("denoise", CPU, folder, chosen=("big",)).card.name == "big"
+    options = Options(models=choose_models(["denoise=big"], folder))
+    assert Restorer(CPU, options=options, folder=folder).model(Step.DENOISE).card.name == "big"
+    tiny = json.loads((folder / "tiny.json").read_text(encoding="utf-8"))
+    (folder / "tiny.json").write_text(json.dumps({**tiny, "default_for": []}), encoding="utf-8")
+    with pytest.raises(WeightsError, match="default on cpu; choose one of big, tiny"):
+        card_for("denoise", folder, device="cpu")
+
+
+def test_recipes_follow_the_model_and_the_defaults_of_any_device_are_current(
+    two_denoisers: Path,
+) -> None:
+    def options(*models: str) -> Options:
+        return Options(steps=(Step.DENOISE, Step.DEBLUR), models=models)
+
+    def recipe(device: str, *models: str) -> str:
+        return recipe_id(options(*models), (Step.DENOISE,), two_denoisers, device=device)
+
+    assert recipe("cpu") == recipe("cuda", "tiny") != recipe("cuda") == recipe("cpu", "big")
+    assert {recipe("cpu"), recipe("cuda")} <= current_recipe_ids(options(), two_denoisers)
+    chosen = current_recipe_ids(options("big"), two_denoisers)
+    assert recipe("cuda") in chosen
+    assert recipe("cpu") not in chosen
+
+
+def test_choices_of_models(two_denoisers: Path) -> None:
+    def choose(*wanted: str) -> tuple[str, ...]:
+        return choose_models(wanted, two_denoisers)
+
+    assert choose() == ()
+    assert choose("denoise=tiny") == choose("tiny") == choose("tiny", "denoise=tiny") == ("tiny",)
+    assert set(choose("sharp", "tiny")) == {"sharp", "tiny"}
+    for wanted, complaint in (
+        (
+            ["huge"],
+            r"no model is named 'huge'; there are big \(denoise\), .*, sharp \(deblur\)",
+        ),
+        (["denoise="], "no model is named ''"),
+        (["deblur=tiny"], "tiny is a model for denoise, not for 'deblur'"),
+        (["tiny", "big"], "tiny and big are both for denoise"),
+    ):
+        with pytest.raises(UsageError, match=complaint):
+            choose(*wanted)
+
+
+def test_cards_are_read_again_only_when_they_changed(weights: Path) -> None:
+    before = available_models(weights)
+    assert available_models(weights) is before
+    path = weights / f"{before[0].name}.json"
+    path.write_text(json.dumps({**asdict(before[0]), "recipe": "another"}), encoding="utf-8")
+    assert available_models(weights)[0].recipe == "another"
 
 
 @pytest.fixture

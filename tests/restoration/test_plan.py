@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restoration.assess import BLURRED_SIGMA, NOISY_SIGMA, Assessment
+from restoration.errors import UsageError
 from restoration.models import available_models
 from restoration.plan import ALL_STEPS, MINIMUM_CONFIDENCE, Step, make_plan, parse_steps
 from restoration.recipe import Options, current_recipe_ids, recipe_id
@@ -57,6 +58,13 @@ def test_only_what_was_asked_for_runs_in_order_with_a_reason_each(
     assert [reason.partition(":")[0] for reason in plan.reasons] == list(ALL_STEPS)
 
 
+def test_strength_0_leaves_the_pixels_alone_and_says_so() -> None:
+    plan = make_plan(assessment(40, 4, True), strength=0)
+    assert plan.steps == (Step.COLORIZE,)
+    assert plan.reasons[:2] == ("denoise: the strength is 0", "deblur: the strength is 0")
+    assert make_plan(assessment(40, 4, True), strength=0.01).steps == ALL_STEPS
+
+
 def test_reasons_hold_the_measurement() -> None:
     assert make_plan(assessment(noise=23.45)).reasons[0].startswith("denoise: noise sigma 23.4")
 
@@ -94,6 +102,42 @@ def test_recipes_differ_by_options_and_by_the_models_used() -> None:
     assert recipe_id(everything, ()) != recipe_id(everything, (Step.DENOISE,))
     assert len(current_recipe_ids(everything)) == 8
     assert recipe_id(everything, (Step.DENOISE, Step.COLORIZE)) in current_recipe_ids(everything)
+
+
+ANY_PLAN = st.sets(st.sampled_from(ALL_STEPS)).map(lambda s: tuple(sorted(s, key=ALL_STEPS.index)))
+
+
+@given(ANY_PLAN, st.floats(0.01, 1), st.floats(0, 1))
+def test_shares_change_only_the_recipes_of_photos_that_they_concern(
+    used: tuple[Step, ...], strength: float, keep_grain: float
+) -> None:
+    plain = recipe_id(Options(), used)
+    is_same = recipe_id(Options(strength=strength), used) == plain
+    assert is_same == (strength == 1 or not set(used) & {Step.DENOISE, Step.DEBLUR})
+    is_same = recipe_id(Options(keep_grain=keep_grain), used) == plain
+    assert is_same == (keep_grain == 0 or Step.DENOISE not in used)
+
+
+def test_what_strength_0_passed_through_is_done_again_with_more() -> None:
+    nothing = Options(strength=0)
+    assert not {recipe_id(nothing, ()), recipe_id(nothing, (Step.COLORIZE,))} & current_recipe_ids(
+        Options(strength=0.5)
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ({"strength": -0.01}, "--strength"),
+        ({"strength": 1.01}, "--strength"),
+        ({"strength": float("nan")}, "--strength"),
+        ({"keep_grain": 2}, "--keep-grain"),
+        ({"keep_grain": float("-inf")}, "--keep-grain"),
+    ],
+)
+def test_shares_lie_between_0_and_1(wrong: dict[str, float], word: str) -> None:
+    with pytest.raises(UsageError, match=f"{word} must be between 0 and 1"):
+        Options(**wrong)
 
 
 def test_a_new_model_changes_only_the_recipes_that_use_it(tmp_path, monkeypatch) -> None:

@@ -13,6 +13,7 @@ from restoration.errors import GuardError
 from restoration.models import Model
 from restoration.plan import ALL_STEPS, Plan, Step, make_plan
 from restoration.quality import colourfulness, psnr_db
+from restoration.recipe import Options
 from restoration.restore import Job, Restored, Restorer
 from restoration.tiling import Tiling
 from tests.scenes import gray_scene, noisy, scene
@@ -123,6 +124,42 @@ def test_tiled_and_whole_agree_within_one_level() -> None:
     assert np.abs(results[0] - results[1]).max() <= 1
 
 
+def test_strength_and_grain_lie_between_the_photo_and_the_restoration(restorer: Restorer) -> None:
+    clean = gray_scene(96, 128)
+    photo = noisy(clean, 20)
+    full = restored(restorer, photo, Step.DENOISE).pixels
+    for options in (Options(strength=0.5), Options(keep_grain=0.5)):
+        some = restored(Restorer(CPU, options=options), photo, Step.DENOISE).pixels
+        assert full is not None
+        assert some is not None
+        # On a gray photo both are half the way back, and half levels are rounded.
+        assert np.abs(some - (photo.astype(float) + full) / 2).max() <= 0.5
+        assert psnr_db(clean, photo) < psnr_db(clean, some) < psnr_db(clean, full)
+
+
+def test_a_photo_that_gets_all_back_is_left_alone() -> None:
+    photo = noisy(gray_scene(64, 64), 20)
+    for options in (Options(strength=0), Options(keep_grain=1)):
+        result = restored(Restorer(CPU, options=options), photo, Step.DENOISE)
+        assert result.pixels is None
+        assert [model.card.task for model in result.models] == ["denoise"]
+
+
+def test_grain_is_given_back_after_deblurring() -> None:
+    photo = noisy(gray_scene(96, 128), 20)
+    steps = (Step.DENOISE, Step.DEBLUR)
+    smooth = restored(Restorer(CPU), photo, *steps).pixels
+    textured = restored(Restorer(CPU, options=Options(keep_grain=1)), photo, *steps).pixels
+    denoised = restored(Restorer(CPU), photo, Step.DENOISE).pixels
+    assert smooth is not None
+    assert textured is not None
+    assert denoised is not None
+    grain = photo.astype(int) - denoised
+    expected = np.clip(smooth + grain, 0, 255)
+    # Alone, the denoised photo is rounded once; on its way to deblurring, at 16 bits first.
+    assert np.abs(textured - expected).max() <= 1
+
+
 class BrokenFor(Restorer):
     """Restorer whose network returns NaN for one photo's tiles: those of a certain brightness."""
 
@@ -146,6 +183,19 @@ def test_one_photos_failure_costs_no_other() -> None:
     assert isinstance(first, Restored)
     assert isinstance(second, GuardError)
     assert isinstance(third, Restored)
+
+
+def test_a_small_strength_hides_no_failure() -> None:
+    class Black(Restorer):
+        def model(self, step: Step) -> Model:
+            network = torch.nn.Conv2d(3, 3, 1)
+            torch.nn.init.zeros_(network.weight)
+            torch.nn.init.zeros_(network.bias)
+            return Model(super().model(step).card, network, CPU)  # type: ignore[arg-type]
+
+    job = Job(scene(64, 64), plan_of(Step.DENOISE), 5)
+    (result,) = Black(CPU, options=Options(strength=0.01)).restore([job])
+    assert isinstance(result, GuardError)
 
 
 def test_a_clean_photo_gets_no_plan_and_stays_as_it_is(restorer: Restorer) -> None:

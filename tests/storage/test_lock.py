@@ -53,16 +53,20 @@ def test_a_second_process_is_refused(tmp_path):
         assert f"process {os.getpid()} on " in answer
 
 
+def kill_and_lock(other, destination):
+    other.kill()
+    other.wait()
+    with destination.lock():
+        pass
+
+
 def test_the_lock_is_free_after_the_holder_was_killed(tmp_path):
     destination = LocalDestination(tmp_path)
     with holder(tmp_path) as other:
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(DestinationBusy, match=f"process {other.pid} "), destination.lock():
             pass
-        other.kill()
-        other.wait()
-        with destination.lock():
-            pass
+        kill_and_lock(other, destination)
 
 
 def test_an_orphaned_worker_does_not_keep_the_lock(tmp_path):
@@ -70,10 +74,7 @@ def test_an_orphaned_worker_does_not_keep_the_lock(tmp_path):
     with holder(tmp_path, "fork") as other:
         said = {other.stdout.readline(), other.stdout.readline()}
         assert said == {b"held\n", b"worker\n"}
-        other.kill()
-        other.wait()
-        with destination.lock():
-            pass
+        kill_and_lock(other, destination)
 
 
 def test_the_lock_is_free_after_the_block_and_after_an_error(tmp_path):
