@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from restoration.cards import write_card
 from restoration.errors import UsageError, WeightsError
 from restoration.models import (
     DEVICES,
@@ -117,7 +118,7 @@ def two_denoisers(tmp_path: Path) -> Path:
                 sha256=tiny_sha256),
         replace(card_for("deblur"), name="sharp"),
     ):  # fmt: skip
-        (folder / f"{card.name}.json").write_text(json.dumps(asdict(card)), encoding="utf-8")
+        write_card(card, folder / f"{card.name}.json")
     return folder
 
 
@@ -130,8 +131,7 @@ def test_a_device_has_its_default_and_a_choice_overrules_it(two_denoisers: Path)
     assert load_model("denoise", CPU, folder, chosen=("big",)).card.name == "big"
     options = Options(models=choose_models(["denoise=big"], folder))
     assert Restorer(CPU, options=options, folder=folder).model(Step.DENOISE).card.name == "big"
-    tiny = json.loads((folder / "tiny.json").read_text(encoding="utf-8"))
-    (folder / "tiny.json").write_text(json.dumps({**tiny, "default_for": []}), encoding="utf-8")
+    write_card(replace(card_for("denoise", folder), default_for=()), folder / "tiny.json")
     with pytest.raises(WeightsError, match="default on cpu; choose one of big, tiny"):
         card_for("denoise", folder, device="cpu")
 
@@ -175,8 +175,7 @@ def test_choices_of_models(two_denoisers: Path) -> None:
 def test_cards_are_read_again_only_when_they_changed(weights: Path) -> None:
     before = available_models(weights)
     assert available_models(weights) is before
-    path = weights / f"{before[0].name}.json"
-    path.write_text(json.dumps({**asdict(before[0]), "recipe": "another"}), encoding="utf-8")
+    write_card(replace(before[0], recipe="another"), weights / f"{before[0].name}.json")
     assert available_models(weights)[0].recipe == "another"
 
 

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import flows.photo
+from tests.scenes import encoded, gray_scene, noisy, scene
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Six small photos of every fate, two folders deep."""
+    source = tmp_path / "photos"
+    (source / "a" / "b").mkdir(parents=True)
+    files = {
+        "a/b/noisy.png": encoded(noisy(scene(), 25), "PNG"),
+        "a/clean.png": encoded(scene(seed=1), "PNG"),
+        "a/Gräy noisy.JPG": encoded(noisy(gray_scene(seed=2), 20), "JPEG", quality=95),
+        "broken.jpg": encoded(scene(seed=3), "JPEG")[:3000],
+        "letter.txt": b"no photo",
+        "old.bmp": encoded(scene(20, 20), "BMP"),
+        "print.tif": encoded(gray_scene(seed=4), "TIFF", compression="tiff_lzw"),
+    }
+    for name, data in files.items():
+        (source / name).write_bytes(data)
+    return source
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "restored"
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Counts real decodes by watching the seam where the flow calls the codec."""
+    seen: list[str] = []
+    real: Callable[..., object] = flows.photo.decode
+
+    def spy(file, **options):
+        seen.append(file.name if hasattr(file, "name") else "?")
+        return real(file, **options)
+
+    monkeypatch.setattr(flows.photo, "decode", spy)
+    return seen
