@@ -48,7 +48,7 @@ def batches_for(task: TrainingTask, photos: PhotoSet, seed: int, device: torch.d
 def _synthetic(task: TrainingTask, photos: PhotoSet, draws: Draws) -> Batches:
     if not photos.train:
         raise UsageError("there is no photograph to train on")
-    buffer = PhotoBuffer(photos.train, draws.device)
+    buffer = PhotoBuffer(task.prepared(photos.train), draws.device)
     _check(buffer, task.minimum_side)
     return lambda: task.draw_batch(buffer, draws)
 

@@ -22,6 +22,7 @@ from restoration.training.baselines import OURS, TRAINABLE, prepare
 from restoration.training.data import PhotoSet, load_photos, photo_sources
 from restoration.training.duplicates import Excluded, excluded
 from restoration.training.live import Live
+from restoration.training.machine import set_up_for_training
 from restoration.training.neighbours import SelfSupervisedDenoise
 from restoration.training.options import TrainingOptions
 from restoration.training.paired import read_pairs
@@ -62,10 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         task = replace(task, config=initial.config)
     photos = _photos(arguments, task)
     _introduce(arguments, task, photos, console)
-    with Live(console, task.name) as live:
-        # Denormals cost a CPU many times the cycles of ordinary numbers and mean nothing here.
-        torch.set_flush_denormal(True)
-        torch.backends.cudnn.benchmark = True
+    with Live(console, task.name) as live, set_up_for_training():
         try:
             train(
                 task,
@@ -80,10 +78,6 @@ def run(arguments: argparse.Namespace) -> int:
         except TrainingStopped as stopped:
             console.print(f"{stopped}; the same command goes on from there", soft_wrap=True)
             return EXIT_INTERRUPTED
-        finally:
-            # Both are settings of the whole process.
-            torch.set_flush_denormal(False)
-            torch.backends.cudnn.benchmark = False
     console.print(f"wrote {arguments.output}", soft_wrap=True)
     return 0
 

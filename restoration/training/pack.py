@@ -21,13 +21,12 @@ from safetensors.numpy import save_file
 from restoration.errors import UsageError
 from restoration.training.duplicates import Excluded
 from restoration.training.pack_encoding import EncodedPhoto, LeftOut, PackOptions, encoded_photos
-from restoration.training.sources import PhotoSource
+from restoration.training.sources import PhotoSource, evenly
 
 Byte = NDArray[np.uint8]
 
 INDEX: Final = "index.json"
 FORMAT: Final = "restore-archive pack 1"
-_GOLDEN: Final = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -219,6 +218,6 @@ class _ShardWriter:
 
 
 def _spread(sources: Sequence[PhotoSource]) -> list[PhotoSource]:
-    """In an order whose every beginning is spread evenly over all of them (Kronecker sequence)."""
-    places = sorted(range(len(sources)), key=lambda i: (i * _GOLDEN) % 1)
-    return [sources[i] for i in places]
+    """In an order whose every beginning is spread evenly over all of them."""
+    places = evenly(len(sources))
+    return [sources[i] for i in sorted(range(len(sources)), key=places.__getitem__)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 
 from restoration.colour import luma8
 from restoration.errors import UsageError
-from restoration.training.data import PairSet, held_out_evenly
+from restoration.training.data import PairSet, centre_crop, held_out_evenly
 from restoration.training.sources import FileBytes, PhotoSource, decoded, photo_files
 
 Byte = NDArray[np.uint8]
 Float = NDArray[np.float32]
+Picture = TypeVar("Picture", Byte, Float)
 
 LARGEST_SHIFT: Final = 8
 """Pixels by which the halves of a pair may be shifted against each other."""
 UNLIKE: Final = 0.5
 """Correlation of the lumas below which two pictures are no pair."""
 _NAMED: Final = 3
+_REGISTERED_SIDE: Final = 1024
 
 
 def read_pairs(folder: Path, *, minimum_side: int) -> PairSet:
@@ -54,9 +56,9 @@ def read_pairs(folder: Path, *, minimum_side: int) -> PairSet:
             )
         down, right = shift_between(luma8(target), luma8(scan))
         target, scan = overlap(target, scan, down, right)
-        likeness = correlation(luma8(target), luma8(scan))
-        if likeness < UNLIKE:
-            notes.append(f"{name}: left out, its halves do not look alike ({likeness:.2f})")
+        alike = likeness(luma8(target), luma8(scan))
+        if alike < UNLIKE:
+            notes.append(f"{name}: left out, its halves do not look alike ({alike:.2f})")
         elif min(target.shape[:2]) < minimum_side:
             notes.append(f"{name}: left out, shorter than {minimum_side} pixels")
         else:
@@ -72,29 +74,39 @@ def read_pairs(folder: Path, *, minimum_side: int) -> PairSet:
 def shift_between(clean: Byte, degraded: Byte) -> tuple[int, int]:
     """Whole pixels by which `degraded` lies further down and right than `clean`.
 
-    Phase correlation (Kuglin and Hines, "The Phase Correlation Image Alignment Method", 1975),
-    its peak searched within `LARGEST_SHIFT` pixels. Noise can fake a peak, so a shift counts
-    only if the pictures correlate better with it than without.
+    Phase correlation (Kuglin and Hines, "The Phase Correlation Image Alignment Method", 1975) of
+    the middle of the pictures, its peak searched within `LARGEST_SHIFT` pixels. Noise and blur
+    can fake or move a peak, so of the shifts around it and none at all that one is taken with
+    which the pictures correlate best.
 
     Args:
         clean: luma (H, W) uint8.
         degraded: likewise, of the same size.
     """
-    window = np.outer(np.hanning(clean.shape[0]), np.hanning(clean.shape[1]))
-    first, second = (
-        np.fft.rfft2((image - image.mean(dtype=np.float64)) * window) for image in (clean, degraded)
-    )
-    cross = second * first.conj()
-    peaks = np.fft.irfft2(cross / np.maximum(np.abs(cross), 1e-9), s=clean.shape)
+    first, second = (_soft(centre_crop(image, _REGISTERED_SIDE)) for image in (clean, degraded))
+    down, right = _phase_peak(first, second)
+    around = (-1, 0, 1)
+    candidates = [(0, 0), *((down + dy, right + dx) for dy in around for dx in around)]
+    within = [c for c in candidates if max(map(abs, c)) <= LARGEST_SHIFT]
+    return max(within, key=lambda shift: _similarity(*overlap(first, second, *shift)))
+
+
+def _phase_peak(first: Float, second: Float) -> tuple[int, int]:
+    height, width = first.shape
+    window = np.outer(np.hanning(height), np.hanning(width))
+    spectra = [np.fft.rfft2((image - image.mean()) * window) for image in (first, second)]
+    cross = spectra[1] * spectra[0].conj()
+    # Fine detail is mostly noise in one of the two: a Gaussian of one pixel weighs it down.
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    weight = np.exp(-2 * (np.pi * frequency) ** 2) / np.maximum(np.abs(cross), 1e-9)
+    peaks = np.fft.irfft2(cross * weight, s=first.shape)
     reach = np.arange(-LARGEST_SHIFT, LARGEST_SHIFT + 1)
-    near = peaks[np.ix_(reach % clean.shape[0], reach % clean.shape[1])]
+    near = peaks[np.ix_(reach % height, reach % width)]
     row, column = np.unravel_index(int(near.argmax()), near.shape)
-    down, right = int(reach[row]), int(reach[column])
-    shifted = correlation(*overlap(clean, degraded, down, right))
-    return (down, right) if shifted > correlation(clean, degraded) else (0, 0)
+    return int(reach[row]), int(reach[column])
 
 
-def overlap(clean: Byte, degraded: Byte, down: int, right: int) -> tuple[Byte, Byte]:
+def overlap(clean: Picture, degraded: Picture, down: int, right: int) -> tuple[Picture, Picture]:
     """The parts of two pictures (H, W, ...) that show the same, see `shift_between`."""
     height, width = clean.shape[:2]
     rows, columns = height - abs(down), width - abs(right)
@@ -104,16 +116,19 @@ def overlap(clean: Byte, degraded: Byte, down: int, right: int) -> tuple[Byte, B
     return first, degraded[top : top + rows, left : left + columns]
 
 
-def correlation(a: Byte, b: Byte) -> float:
+def likeness(clean: Byte, degraded: Byte) -> float:
     """Correlation of two lumas (H, W), softened so that grain does not count."""
-    first, second = (_centred(cv2.GaussianBlur(image, (0, 0), 1.5)) for image in (a, b))
-    norm = float(np.linalg.norm(first) * np.linalg.norm(second))
-    return float((first * second).sum()) / norm if norm else 0.0
+    return _similarity(_soft(clean), _soft(degraded))
 
 
-def _centred(image: NDArray[np.generic]) -> Float:
-    values = image.astype(np.float32)
-    return np.asarray(values - values.mean(), np.float32)
+def _soft(image: Byte) -> Float:
+    return np.asarray(cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.5), np.float32)
+
+
+def _similarity(first: Float, second: Float) -> float:
+    a, b = first - first.mean(), second - second.mean()
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float((a * b).sum()) / norm if norm else 0.0
 
 
 def _matched(folder: Path) -> tuple[list[str], list[PhotoSource], list[PhotoSource]]:

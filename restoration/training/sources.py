@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Byte = NDArray[np.uint8]
 
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"})
+_GOLDEN: Final = (5**0.5 - 1) / 2
 _AT_ONCE: Final = 64
 """Photographs whose decoded pixels may be waiting for their turn."""
 
@@ -103,6 +104,14 @@ def decoded(
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for start in range(0, len(sources), _AT_ONCE):
             yield from pool.map(read, sources[start : start + _AT_ONCE])
+
+
+def evenly(count: int) -> list[float]:
+    """`count` numbers spread evenly over [0, 1), as is every beginning of them.
+
+    Kronecker's sequence with the golden ratio, the most even one.
+    """
+    return [(i * _GOLDEN) % 1 for i in range(count)]
 
 
 def reduced(photo: Byte, scale: float) -> Byte:

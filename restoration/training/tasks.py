@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
@@ -22,9 +22,10 @@ from restoration.training.batched import (
     random_blur,
     random_noise,
 )
-from restoration.training.batched.fields import filtered, luma, resampling_matrix
+from restoration.training.batched.fields import luma
 from restoration.training.batched.recipes import BLUR_REACH
-from restoration.training.data import PhotoSet
+from restoration.training.data import Byte, PhotoSet
+from restoration.training.sources import evenly, reduced
 from restoration.training.validation import Validator, validator_for
 
 # Narrower inside the blocks of the lower levels: 64 GMAC per megapixel instead of 69.
@@ -75,6 +76,10 @@ class TrainingTask(ABC):
     def largest_short_side(self) -> int | None:
         """Short side in pixels to which photographs are reduced when they are read."""
         return None
+
+    def prepared(self, photos: Sequence[Byte]) -> Sequence[Byte]:
+        """The photographs as patches are cut from them."""
+        return photos
 
     @abstractmethod
     def draw_batch(self, photos: PhotoBuffer, draws: Draws) -> tuple[Tensor, Tensor]:
@@ -164,10 +169,21 @@ class Colorize(TrainingTask):
         """Short side in pixels to which photographs are reduced when they are read."""
         return int(1.75 * self.patch)
 
+    def prepared(self, photos: Sequence[Byte]) -> list[Byte]:
+        """Photographs at working sizes, short sides from `patch` to `zoom` x `patch` pixels.
+
+        Each has one size for the whole run: resampling every patch anew would take longer than
+        everything else.
+        """
+        sides = (self.patch * (1 + (self.zoom - 1) * share) for share in evenly(len(photos)))
+        return [
+            reduced(photo, side / min(photo.shape[:2]))
+            for photo, side in zip(photos, sides, strict=True)
+        ]
+
     def draw_batch(self, photos: PhotoBuffer, draws: Draws) -> tuple[Tensor, Tensor]:
         """Draw luma as old film sees it, and chroma at half the resolution."""
-        windows, sides = photos.windows(self.batch, self.patch, self.zoom * self.patch, draws)
-        rgb = reduced_windows(windows.float(), sides, self.patch) / 255
+        rgb = photos.patches(self.batch, self.patch, draws, upright=True).float() / 255
         y = luma(rgb)
         chroma = torch.stack([(rgb[:, 2] - y) * CB_SCALE, (rgb[:, 0] - y) * CR_SCALE], 1)
         return as_old_film(y, rgb, draws)[:, None], functional.avg_pool2d(chroma, 2)
@@ -193,15 +209,3 @@ def some_gray(images: Tensor, draws: Draws, share: float = 0.1) -> Tensor:
     if len(chosen):
         images[chosen] = as_gray(images[chosen])
     return images
-
-
-def reduced_windows(windows: Tensor, sides: Tensor, side: int) -> Tensor:
-    """Reduce the top left squares of `sides` (N,) pixels of (N, 3, S, S) to (N, 3, side, side).
-
-    Area averaging, as OpenCV's INTER_AREA.
-    """
-    count, source = len(windows), windows.shape[-1]
-    area = torch.full((count,), 2, device=windows.device)
-    matrix = resampling_matrix(sides / side, area, side, source, centred=False)
-    planes = windows.reshape(count, 3, source, source)
-    return filtered(planes, matrix[:, None])

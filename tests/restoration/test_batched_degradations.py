@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from restoration.colour import BT601
 from restoration.training import degradations as reference
 from restoration.training.batched import (
     Draws,
@@ -49,16 +50,11 @@ def test_every_photo_is_drawn_from_and_each_from_its_own_pixels() -> None:
     assert {tuple(patch.unique().tolist()) for patch in patches} == {(0,), (40,), (80,), (120,)}
 
 
-def test_windows_show_the_share_of_the_photo_that_a_working_size_shows() -> None:
-    photo = np.zeros((64, 96, 3), np.uint8)
-    photo[..., 0] = np.arange(96)
-    windows, sides = PhotoBuffer([photo], CPU).windows(200, 32, 64, Draws(0, CPU))
-    assert windows.shape == (200, 3, 64, 64)
-    assert 32 <= sides.min() < 34
-    assert 62 < sides.max() <= 64
-    row = windows[:, 0, 0].long()
-    inside = torch.arange(63) < sides.ceil()[:, None] - 1
-    assert (row.diff(dim=1)[inside].abs() == 1).all(), "neighbours, forwards or mirrored"
+def test_upright_patches_are_only_mirrored() -> None:
+    photo = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    patches = PhotoBuffer([photo], CPU).patches(40, 8, Draws(0, CPU), upright=True)
+    found = {patch.permute(1, 2, 0).numpy().tobytes() for patch in patches}
+    assert found == {photo.tobytes(), photo[:, ::-1].tobytes()}
 
 
 @settings(max_examples=30, deadline=None)
@@ -101,16 +97,17 @@ def test_gaussian_matrices_filter_as_opencv_does(radius: float) -> None:
 
 @pytest.mark.parametrize("factor", [0.6, 0.85, 1.0, 1.3, 1.6])
 @pytest.mark.parametrize(
-    ("number", "method"), enumerate([cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA])
+    ("method", "flag"),
+    [("linear", cv2.INTER_LINEAR), ("cubic", cv2.INTER_CUBIC), ("area", cv2.INTER_AREA)],
 )
-def test_resampling_matrices_resize_as_opencv_does(factor, number, method) -> None:
+def test_resampling_matrices_resize_as_opencv_does(factor, method, flag) -> None:
     side = 40
     source = round(side * factor)
     field = np.random.default_rng(1).standard_normal((source, source), dtype=np.float32)
     exact = torch.tensor([source / side])
-    matrix = fields.resampling_matrix(exact, torch.tensor([number]), side, source)
+    matrix = fields.resampling_matrix(exact, method, side, source)
     ours = fields.filtered(torch.from_numpy(field)[None], matrix)[0].numpy()
-    theirs = cv2.resize(field, (side, side), interpolation=method)
+    theirs = cv2.resize(field, (side, side), interpolation=flag)
     np.testing.assert_allclose(ours[5:-5, 5:-5], theirs[5:-5, 5:-5], atol=2e-3)
 
 
@@ -142,12 +139,12 @@ def _log_strength(noise: np.ndarray) -> np.ndarray:
 
 
 def _neighbours(noise: np.ndarray) -> np.ndarray:
-    luma = noise @ reference.BT601
+    luma = noise @ BT601
     return (luma[:, :, :-1] * luma[:, :, 1:]).mean((1, 2)) / luma.var((1, 2))
 
 
 def _chroma_share(noise: np.ndarray) -> np.ndarray:
-    luma = (noise @ reference.BT601)[..., None]
+    luma = (noise @ BT601)[..., None]
     return (noise - luma).std((1, 2, 3)) / noise.std((1, 2, 3))
 
 

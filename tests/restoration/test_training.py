@@ -107,6 +107,14 @@ def test_colorize_learns_the_photos_own_chroma() -> None:
     torch.testing.assert_close(chroma, expected[:, None, None].expand_as(chroma), atol=1e-5, rtol=0)
 
 
+def test_colorize_sees_photos_at_all_working_sizes() -> None:
+    sizes = [min(p.shape[:2]) for p in TASKS["colorize"].prepared([scene(200, 240)] * 60)]
+    assert (min(sizes), max(sizes)) == (128, 172)
+    assert max(np.diff(sorted(sizes))) <= 3
+    small = scene(140, 150)
+    assert max(p.shape[0] for p in TASKS["colorize"].prepared([small] * 9)) == 140
+
+
 def test_validation_photos_are_not_trained_on(photos: Path) -> None:
     data = load_photos([photos], minimum_side=100, validation=6)
     assert (len(data.train), len(data.validation)) == (20, 6)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 class Draws:
@@ -56,19 +59,16 @@ class Draws:
         total = ones.exponential_(generator=self._generator).sum(1)
         return total + self.normal(count).square() / 2 if shape > whole else total
 
-    def partition(self, count: int, shares: Sequence[float]) -> tuple[Tensor, ...]:
-        """Deal the samples of a batch into groups at random.
+    def sizes(self, count: int, shares: Sequence[float]) -> list[int]:
+        """Sizes of the groups into which a batch falls, some of them perhaps 0.
 
-        Systematic sampling: the sizes of the groups are `shares` of `count`, rounded up or down
-        at random so that their means are exact. Batches vary less than with a draw per sample,
-        and only what a group needs is computed for it.
+        Systematic sampling: `shares` of `count`, rounded up or down at random so that their means
+        are exact. Batches vary less than with a draw per sample, and only what a group needs is
+        computed for it.
 
         Args:
             count: samples in the batch.
             shares: of the groups, summing to 1.
-
-        Returns:
-            Indices (int64) of each group's samples; groups may be empty.
         """
         offset = self._host.random()
         total, bounds = 0.0, [0]
@@ -76,12 +76,24 @@ class Draws:
             total += share
             bounds.append(min(count, int(total * count + offset)))
         bounds.append(count)
+        return [end - start for start, end in pairwise(bounds)]
+
+    def partition(self, count: int, shares: Sequence[float]) -> tuple[Tensor, ...]:
+        """Deal the samples of a batch into groups of these `sizes` at random.
+
+        Returns:
+            Indices (int64) of each group's samples; groups may be empty.
+        """
         order = torch.randperm(count, generator=self._generator, device=self.device)
-        return tuple(order[start:end] for start, end in pairwise(bounds))
+        return torch.split(order, self.sizes(count, shares))
 
     def subset(self, count: int, share: float) -> Tensor:
         """Indices (int64) of a random `share` of `count` samples."""
         return self.partition(count, (share, 1 - share))[0]
+
+    def choice(self, options: Sequence[T]) -> T:
+        """One of several options, for a whole batch."""
+        return self._host.choice(options)
 
     def happens(self, share: float) -> bool:
         """Whether something that befalls a `share` of all batches befalls this one."""

@@ -8,15 +8,18 @@ matrix product that every device is best at.
 from __future__ import annotations
 
 import math
+from typing import Final, Literal
 
 import torch
 from torch import Tensor
 
 from restoration.training.batched.draws import Draws
 
-BT601 = (0.299, 0.587, 0.114)
+Method = Literal["linear", "cubic", "area"]
+METHODS: Final[tuple[Method, ...]] = ("linear", "cubic", "area")
+BT601: Final = (0.299, 0.587, 0.114)
 """Luma weights of ITU-R BT.601 for R'G'B' (JPEG's YCbCr)."""
-WHITE_RADIUS = 0.25
+WHITE_RADIUS: Final = 0.25
 """Below this radius in pixels a Gaussian does nothing to a grid of pixels."""
 SMALLEST_SCAN, LARGEST_SCAN = 0.6, 1.6
 """Size of a field before resampling, relative to its size after."""
@@ -58,13 +61,14 @@ def scanned_noise(
 ) -> Tensor:
     """Draw fields of correlated noise that went through a scanner.
 
-    As `coloured_noise`; half of the fields are also resampled from 0.6-1.6 times the size, half
-    are sharpened. Both are linear, so that acting on the noise alone leaves the photograph as it
-    is: the network is to remove noise, not to undo the scanner's sharpening.
+    As `coloured_noise`; half of the fields are also resampled from 0.6-1.6 times the size (all
+    of a batch by one method), half are sharpened. Both are linear, so that acting on the noise
+    alone leaves the photograph as it is: the network is to remove noise, not to undo the
+    scanner's sharpening.
     """
     count, device = len(sigma), draws.device
     reach = _reach(largest_radius)
-    margin = _reach(2.0)  # of the sharpening
+    margin = 6  # of the sharpening: three sigma of its widest Gaussian
     outer = side + 2 * margin
     field = torch.empty(count, outer, outer, device=device)
     plain, resampled = draws.partition(count, (0.5, 0.5))
@@ -75,7 +79,7 @@ def scanned_noise(
         factor = draws.uniform(len(resampled), SMALLEST_SCAN, LARGEST_SCAN)
         source = math.ceil(LARGEST_SCAN * outer) + 4
         white = draws.normal(len(resampled), source + 2 * reach, source + 2 * reach)
-        matrix = resampling_matrix(factor, draws.integers(len(resampled), 3), outer, source)
+        matrix = resampling_matrix(factor, draws.choice(METHODS), outer, source)
         matrix = matrix @ gaussian_matrix(radius[resampled], source, reach)
         field[resampled] = filtered(white, matrix)
     inner = field[:, margin : margin + side, margin : margin + side].clone()
@@ -99,12 +103,16 @@ def tone_weight(y: Tensor, draws: Draws) -> Tensor:
         y: luma (N, H, W), 8-bit units.
         draws: source of randomness.
     """
-    count = len(y)
     tone = (y / 255).clamp(0, 1)
-    kind = draws.uniform(count)[:, None, None]
-    middle = 0.35 + 1.5 * (tone * (1 - tone)).sqrt()
-    light = 0.3 + torch.where(kind < 0.9, tone, 1 - tone).sqrt()
-    return torch.where(kind < 0.5, 1.0, torch.where(kind < 0.8, middle, light))
+    weight = torch.ones_like(y)
+    _, middle, light, dark = draws.partition(len(y), (0.5, 0.3, 0.1, 0.1))
+    if len(middle):
+        weight[middle] = 0.35 + 1.5 * (tone[middle] * (1 - tone[middle])).sqrt()
+    if len(light):
+        weight[light] = 0.3 + tone[light].sqrt()
+    if len(dark):
+        weight[dark] = 0.3 + (1 - tone[dark]).sqrt()
+    return weight
 
 
 def paper_texture(side: int, strength: Tensor, draws: Draws) -> Tensor:
@@ -144,8 +152,8 @@ def standardised(fields: Tensor, sigma: Tensor) -> Tensor:
     """Scale fields (N, H, W) to the standard deviations `sigma` (N,)."""
     # White noise filtered with a Gaussian of s pixels keeps 1 / (2 s sqrt(pi)) of its standard
     # deviation in the continuous limit; measuring is exact at every radius.
-    measured = fields.std(dim=(1, 2), correction=0).clamp(min=1e-6)
-    return fields * (sigma / measured)[:, None, None]
+    variance = fields.square().mean((1, 2)) - fields.mean((1, 2)).square()
+    return fields * (sigma / variance.clamp(min=1e-12).sqrt())[:, None, None]
 
 
 def filtered(fields: Tensor, matrix: Tensor) -> Tensor:
@@ -172,34 +180,32 @@ def gaussian_matrix(radius: Tensor, side: int, margin: int) -> Tensor:
     return rows.repeat(1, side)[:, : side * columns].view(-1, side, columns)
 
 
-def resampling_matrix(
-    factor: Tensor, method: Tensor, side: int, source: int, *, centred: bool = True
-) -> Tensor:
+def resampling_matrix(factor: Tensor, method: Method, side: int, source: int) -> Tensor:
     """Interpolation as OpenCV's `resize` does it, as matrices (N, side, source).
+
+    Sampled in the middle of the source, where no border is met.
 
     Args:
         factor: pixels of the source per pixel of the result, (N,).
-        method: 0 bilinear, 1 bicubic (a = -0.75), 2 area, (N,) int64.
+        method: linear, cubic (a = -0.75) or area.
         side: of the result in pixels.
         source: side of the source in pixels.
-        centred: sample the middle of the source, where no border is met, instead of its
-            beginning.
     """
     device = factor.device
     scale = factor[:, None, None]
-    start = (source - side * scale) / 2 if centred else 0.0
+    start = (source - side * scale) / 2
     result = (torch.arange(side, device=device)[:, None] + 0.5) * scale + start
     pixels = torch.arange(source, device=device) + 0.5
     distance = (result - pixels).abs()
-    linear = (1 - distance).clamp(min=0)
-    near = ((1.25 * distance - 2.25) * distance) * distance + 1
-    far = ((-0.75 * distance + 3.75) * distance - 6) * distance + 3
-    cubic = torch.where(distance <= 1, near, torch.where(distance < 2, far, 0.0))
-    # Overlap of two intervals: the result's pixel, `scale` wide, and the source's, 1 wide.
-    overlap = ((scale + 1) / 2 - distance).clamp(min=0)
-    area = torch.minimum(torch.minimum(overlap, scale), torch.ones_like(scale)) / scale
-    chosen = method[:, None, None]
-    matrix = torch.where(chosen == 0, linear, torch.where(chosen == 1, cubic, area))
+    if method == "linear":
+        matrix = (1 - distance).clamp(min=0)
+    elif method == "cubic":
+        near = (1.25 * distance - 2.25) * distance.square() + 1
+        far = ((-0.75 * distance + 3.75) * distance - 6) * distance + 3
+        matrix = torch.where(distance <= 1, near, torch.where(distance < 2, far, 0.0))
+    else:
+        # Overlap of two intervals: the result's pixel, `scale` wide, and the source's, 1 wide.
+        matrix = ((scale + 1) / 2 - distance).clamp(min=0).minimum(scale.clamp(max=1))
     return matrix / matrix.sum(2, keepdim=True)
 
 

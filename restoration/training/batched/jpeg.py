@@ -61,8 +61,7 @@ def jpeg_round_trip(images: Tensor, quality: Tensor, *, subsampled: bool = True)
     y, chroma = ycbcr[:, :1], ycbcr[:, 1:]
     if subsampled:
         chroma = _halved(chroma)
-    y = _quantised(y, _table(_LUMINANCE, quality))
-    chroma = _quantised(chroma, _table(_CHROMINANCE, quality))
+    y, chroma = _quantised(y, chroma, quality)
     if subsampled:
         # Only the true part is enlarged: the decoder does not look into the padding.
         chroma = _doubled(chroma[..., : -(-height // 2), : -(-width // 2)])
@@ -86,30 +85,49 @@ def _whole(images: Tensor) -> Tensor:
     return images.round().clamp(0, 255)
 
 
+def _quantised(y: Tensor, chroma: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
+    """Round the cosine coefficients of 8 x 8 blocks to multiples of the qualities' steps.
+
+    sqrt(8) times the orthonormal transform is what libjpeg's integer passes compute, each
+    rounded: to quarters of a step after the first pass. Rounding likewise keeps coefficients that
+    lie near a half on libjpeg's side of it.
+    """
+    transform = _cosines(y.device)
+    luma_blocks, chroma_blocks = _to_blocks(y), _to_blocks(chroma)
+    counts = [luma_blocks.shape[1], chroma_blocks.shape[1]]
+    tables = [_table(base, quality)[:, None] for base in (_LUMINANCE, _CHROMINANCE)]
+    steps = torch.cat([t.expand(-1, n, -1, -1) for t, n in zip(tables, counts, strict=True)], 1)
+    blocks = torch.cat([luma_blocks, chroma_blocks], 1)
+    # Every pass works along the last axis, as one large matrix product.
+    rows = _rounded(blocks @ (4 * transform.mT)).mT.contiguous()
+    coefficients = _rounded(rows @ (transform.mT / 4))  # eight times as large, and transposed
+    levels = (coefficients.abs() / (8 * steps) + 0.5).floor() * coefficients.sign()
+    columns = _rounded((levels * steps) @ (4 * transform)).mT.contiguous()
+    decoded = _whole(columns @ (transform / 32) + 128)
+    luma_blocks, chroma_blocks = torch.split(decoded, counts, 1)
+    return _from_blocks(luma_blocks, y.shape), _from_blocks(chroma_blocks, chroma.shape)
+
+
 def _table(base: tuple[int, ...], quality: Tensor) -> Tensor:
-    """Quantisation tables (N, 8, 8) of the qualities (N,)."""
+    """Quantisation tables (N, 8, 8) of the qualities (N,), transposed."""
     quality = quality.float()
     scale = torch.where(quality < 50, (5000 / quality).floor(), 200 - 2 * quality)
     steps = torch.tensor(base, device=quality.device, dtype=torch.float32)
     table = ((scale[:, None] * steps + 50) / 100).floor().clamp(1, 255)
-    return table.view(-1, 8, 8)
+    return table.view(-1, 8, 8).mT
 
 
-def _quantised(planes: Tensor, table: Tensor) -> Tensor:
-    """Round the cosine coefficients of 8 x 8 blocks of (N, C, H, W) to multiples of `table`."""
+def _to_blocks(planes: Tensor) -> Tensor:
+    """(N, C, H, W) as blocks (N, C H W / 64, 8, 8) around zero."""
     count, channels, height, width = planes.shape
-    transform = _cosines(planes.device)
-    blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8) - 128
-    # sqrt(8) times the orthonormal transform is what libjpeg's integer passes compute, each
-    # rounded: to quarters of a step after the first pass. Rounding likewise keeps coefficients
-    # that lie near a half on libjpeg's side of it.
-    rows = _rounded(4 * blocks.transpose(3, 4) @ transform.mT)
-    coefficients = _rounded(transform @ rows / 4)
-    steps = 8 * table[:, None, None, None]
-    levels = (coefficients.abs() / steps + 0.5).floor() * coefficients.sign()
-    columns = _rounded(4 * transform.mT @ (levels * steps / 8))
-    blocks = columns @ transform / 32
-    return _whole(blocks.transpose(3, 4).reshape(planes.shape) + 128)
+    blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8)
+    return blocks.transpose(3, 4).reshape(count, -1, 8, 8) - 128
+
+
+def _from_blocks(blocks: Tensor, shape: torch.Size) -> Tensor:
+    count, channels, height, width = shape
+    planes = blocks.reshape(count, channels, height // 8, width // 8, 8, 8)
+    return planes.transpose(3, 4).reshape(shape)
 
 
 def _rounded(values: Tensor) -> Tensor:

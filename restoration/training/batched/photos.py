@@ -36,15 +36,15 @@ class PhotoBuffer:
         self._heights, self._widths = sizes.to(device).unbind(1)
         self.count = len(photos)
         self.shortest_side = int(sizes.min())
-        self.longest_short_side = int(sizes.min(1).values.max())
 
-    def patches(self, count: int, side: int, draws: Draws) -> Tensor:
+    def patches(self, count: int, side: int, draws: Draws, *, upright: bool = False) -> Tensor:
         """Cut random squares, each randomly mirrored and turned by quarter turns.
 
         Args:
             count: patches, each from a photograph chosen at random.
             side: in pixels, at most `shortest_side`.
             draws: source of randomness.
+            upright: only mirror left and right.
 
         Returns:
             (count, C, side, side) uint8, channels last in memory.
@@ -54,6 +54,8 @@ class PhotoBuffer:
         tops = draws.integers(count, self._heights[chosen] - side + 1)
         lefts = draws.integers(count, widths - side + 1)
         mirrored, flipped, turned = (draws.integers(3 * count, 2) == 1).view(3, count)
+        if upright:
+            flipped, turned = torch.zeros_like(flipped), torch.zeros_like(turned)
         # Walking the photo with other steps is mirroring and turning without moving a pixel.
         far = side - 1
         right, down = torch.where(mirrored, -1, 1), torch.where(flipped, -widths, widths)
@@ -66,46 +68,5 @@ class PhotoBuffer:
             + steps[:, None] * by_row[:, None, None]
             + steps * by_column[:, None, None]
         )
-        return self._gather(index)
-
-    def windows(
-        self, count: int, smallest: int, largest: float, draws: Draws
-    ) -> tuple[Tensor, Tensor]:
-        """Cut random squares of varying size, each randomly mirrored.
-
-        A photograph reduced to a short side drawn from [`smallest`, `largest`] (at most its own)
-        would show a square of `smallest` pixels; its size in the photograph's own pixels is the
-        window.
-
-        Args:
-            count: windows, each from a photograph chosen at random.
-            smallest: pixels, at most `shortest_side`.
-            largest: pixels.
-            draws: source of randomness.
-
-        Returns:
-            (count, C, S, S) uint8, where S is the longest short side of any photograph, and the
-            windows' sides (count,) float32 in pixels: what lies right of and below a window is
-            no part of it.
-        """
-        chosen = draws.integers(count, self.count)
-        heights, widths = self._heights[chosen], self._widths[chosen]
-        short = torch.minimum(heights, widths)
-        reduced = torch.minimum(draws.uniform(count, smallest, largest), short)
-        sides = short * (smallest / reduced)
-        whole = sides.ceil().long().minimum(short)
-        tops = draws.integers(count, heights - whole + 1)
-        lefts = draws.integers(count, widths - whole + 1)
-        mirrored = draws.integers(count, 2) == 1
-        steps = torch.arange(self.longest_short_side, device=draws.device)
-        rows = tops[:, None] + torch.minimum(steps, whole[:, None] - 1)
-        columns = torch.minimum(steps, whole[:, None] - 1)
-        columns = torch.where(mirrored[:, None], whole[:, None] - 1 - columns, columns)
-        columns = columns + lefts[:, None]
-        first = self._starts[chosen][:, None, None]
-        index = first + rows[:, :, None] * widths[:, None, None] + columns[:, None, :]
-        return self._gather(index), sides
-
-    def _gather(self, index: Tensor) -> Tensor:
         pixels = self._pixels.index_select(0, index.flatten())
-        return pixels.view(*index.shape, -1).permute(0, 3, 1, 2)
+        return pixels.view(count, side, side, -1).permute(0, 3, 1, 2)

@@ -60,22 +60,24 @@ def random_noise(clean: Tensor, draws: Draws) -> Tensor:
     Returns:
         The same shape, whole numbers in [0, 255].
     """
-    count, side = len(clean), clean.shape[-1]
-    noisy = clean.clone()
-    _, old, monochrome, white = draws.partition(count, (0.05, 0.35, 0.6 * 0.05, 0.6 * 0.95))
+    side = clean.shape[-1]
+    # Photographs come in random order: a run of samples is as good as a random choice of them.
+    sizes = draws.sizes(len(clean), (0.05, 0.35, 0.6 * 0.05, 0.6 * 0.95))
+    untouched, old, monochrome, white = torch.split(clean, sizes)
+    parts = [untouched]
     if len(old):
-        noisy[old] = old_photo_noise(clean[old], draws)
+        parts.append(old_photo_noise(old, draws))
     if len(monochrome):
         field = draws.normal(len(monochrome), side, side)
         sigma = draws.uniform(len(monochrome), 0, 75)[:, None, None]
-        noisy[monochrome] = clean[monochrome] + (sigma * field)[:, None]
+        parts.append(monochrome + (sigma * field)[:, None])
     if len(white):
-        sigma = 75 * draws.uniform(len(white)).pow(1.25)
-        noisy[white] = white_noise(clean[white], sigma, draws)
-    noisy = quantise(noisy)
-    new = torch.cat([monochrome, white])
-    compressed = torch.cat([old[draws.subset(len(old), 0.6)], new[draws.subset(len(new), 0.05)]])
-    return compress(noisy, compressed, (60, 95), draws)
+        parts.append(white_noise(white, 75 * draws.uniform(len(white)).pow(1.25), draws))
+    noisy = quantise(torch.cat(parts))
+    untouched, old, white = torch.split(noisy, [sizes[0], sizes[1], sizes[2] + sizes[3]])
+    compress(old, 0.6, (60, 95), draws)
+    compress(white, 0.05, (60, 95), draws)
+    return noisy
 
 
 def old_photo_noise(images: Tensor, draws: Draws) -> Tensor:
@@ -132,27 +134,26 @@ def random_blur(clean: Tensor, margin: int, draws: Draws) -> Tensor:
     """
     count = len(clean)
     inner = (..., slice(margin, -margin), slice(margin, -margin))
-    _, *blurred = draws.partition(count, (0.12, 0.30, 0.12, 0.08, 0.38))
-    kernels = torch.cat(_random_kernels(*map(len, blurred), draws=draws))
-    soft = clean[inner].clone()
-    chosen = torch.cat(blurred)
-    if len(chosen):
-        soft[chosen] = convolve(clean[chosen], kernels)[inner]
+    sizes = draws.sizes(count, (0.12, 0.30, 0.12, 0.08, 0.38))
+    sharp, to_blur = clean[: sizes[0]], clean[sizes[0] :]
+    kernels = torch.cat(_random_kernels(*sizes[1:], draws=draws))
+    soft = torch.cat([sharp[inner], convolve(to_blur, kernels)[inner]])
     sigma = 10 * draws.uniform(count).pow(1.3)
     degraded = quantise(white_noise(soft, sigma, draws))
-    return compress(degraded, draws.subset(count, 0.12), (75, 96), draws)
+    compress(degraded, 0.12, (75, 96), draws)
+    return degraded
 
 
-def compress(images: Tensor, chosen: Tensor, quality: tuple[int, int], draws: Draws) -> Tensor:
-    """Send the samples `chosen` (indices) through JPEG, each with a quality from a range.
+def compress(images: Tensor, share: float, quality: tuple[int, int], draws: Draws) -> None:
+    """Send a random share of a batch through JPEG in place, each with a quality from a range.
 
     Seven batches in ten with halved chroma (4:2:0), the others with full (4:4:4).
     """
+    chosen = draws.subset(len(images), share)
     if len(chosen):
         lowest, highest = quality
         drawn = lowest + draws.integers(len(chosen), highest - lowest + 1)
         images[chosen] = jpeg_round_trip(images[chosen], drawn, subsampled=draws.happens(0.7))
-    return images
 
 
 def as_old_film(y: Tensor, rgb: Tensor, draws: Draws) -> Tensor:
