@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from restoration.colour import is_neutral, luma8
 from restoration.errors import UsageError
-from restoration.training.data import photo_files, read_photo
+from restoration.training.sources import photo_files, read_photo
 
 Byte = NDArray[np.uint8]
 

@@ -7,6 +7,7 @@ not pairs with the degraded picture.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -73,16 +74,24 @@ class Adversary:
         )
         self._bf16 = bf16
 
-    def learn(self, restored: Tensor, clean: Tensor, schedule: float) -> float:
+    def learn(
+        self,
+        restored: Tensor,
+        clean: Tensor,
+        schedule: float,
+        *,
+        average: Callable[[list[Tensor]], None] = lambda _: None,
+    ) -> Tensor:
         """Learn to tell `restored` from `clean`; changes the discriminator and nothing else.
 
         Args:
             restored: (N, C, H, W) in [0, 1], from the network.
             clean: likewise, photographs.
             schedule: share of the peak learning rate.
+            average: replaces gradients by their mean over all processes that train.
 
         Returns:
-            The discriminator's loss; 2 ln 2 = 1.39 where it cannot tell.
+            The discriminator's loss, on its device; 2 ln 2 = 1.39 where it cannot tell.
         """
         for group in self._optimizer.param_groups:
             group["lr"] = self.config.learning_rate * schedule
@@ -91,8 +100,9 @@ class Adversary:
         loss = loss + self._cross_entropy(restored.detach(), is_photo=False)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        average([p.grad for p in self.discriminator.parameters() if p.grad is not None])
         self._optimizer.step()
-        return float(loss.detach())
+        return loss.detach()
 
     def loss(self, restored: Tensor) -> Tensor:
         """What the network loses where `restored` is found out (non-saturating), weighted.

@@ -6,7 +6,6 @@ those of our own networks: what differs is the architecture and its recipe.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -20,8 +19,8 @@ from restoration.networks import (
     UNetConfig,
 )
 from restoration.training.adversary import AdversaryConfig
+from restoration.training.options import TrainingOptions
 from restoration.training.tasks import TrainingTask
-from restoration.training.trainer import TrainingOptions
 
 WARMUP_STEPS: Final = 50
 """Of the baselines, whose large batches of large patches make few steps in the same seconds."""
@@ -62,14 +61,15 @@ class Recipe:
             theirs.scale,
         ):
             raise UsageError(f"{own.architecture} cannot be trained for {task.name}")
-        variant = copy.copy(task)
-        variant.config = self.config
-        variant.patch = self.patch
-        variant.batch = self.batch
-        variant.learning_rate = self.learning_rate
-        variant.loss_kind = self.loss
-        variant.adversary = self.adversary
-        return variant
+        return replace(
+            task,
+            config=self.config,
+            patch=self.patch,
+            batch=self.batch,
+            learning_rate=self.learning_rate,
+            loss_kind=self.loss,
+            adversary=self.adversary,
+        )
 
     def options(self, options: TrainingOptions) -> TrainingOptions:
         """`options` with this recipe's optimiser."""

@@ -23,9 +23,8 @@ from restoration.errors import UsageError
 from restoration.models import read_network, without_card
 from restoration.networks import Network, UNet
 from restoration.quality import colourfulness, psnr_db
-from restoration.training.data import load_photos
-from restoration.training.degradations import Byte
-from restoration.training.trainer import save_weights
+from restoration.training.data import Byte, load_photos
+from restoration.training.weights import save_weights
 
 FACTORS = (0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
 

@@ -36,7 +36,8 @@ def load_tensors(network: nn.Module, optimizers: Optimizers, tensors: Mapping[st
                 for key in _MOMENTS:
                     tensor = tensors.get(f"optimizer.{key}.{names[parameter]}")
                     if tensor is not None:
-                        device = "cpu" if key == "step" else parameter.device
+                        on_host = key == "step" and not group.get("fused")
+                        device = "cpu" if on_host else parameter.device
                         optimizer.state[parameter][key] = tensor.to(device, copy=True)
 
 

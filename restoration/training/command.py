@@ -7,105 +7,220 @@ On a machine with a GPU and without the rest of the package's dependencies, run
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import torch
 from rich.console import Console
-from safetensors.torch import load_file
 
 from restoration.errors import UsageError
+from restoration.training import pack_command
 from restoration.training.baselines import OURS, TRAINABLE, prepare
-from restoration.training.data import load_photos
-from restoration.training.tasks import TASKS
-from restoration.training.trainer import Progress, TrainingOptions, train
+from restoration.training.data import PhotoSet, load_photos, photo_sources
+from restoration.training.duplicates import Excluded, excluded
+from restoration.training.live import Live
+from restoration.training.machine import set_up_for_training
+from restoration.training.neighbours import SelfSupervisedDenoise
+from restoration.training.options import TrainingOptions
+from restoration.training.paired import read_pairs
+from restoration.training.stopping import TrainingStopped
+from restoration.training.tasks import TASKS, TrainingTask
+from restoration.training.trainer import train
+from restoration.training.weights import Initial, read_initial
+
+EXIT_INTERRUPTED: Final = 130
+PAIRED_TASKS: Final = ("denoise", "deblur")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
-    parser.add_argument("task", choices=sorted(TASKS))
-    parser.add_argument("--architecture", choices=TRAINABLE, default=OURS,
-                        help=f"or a baseline by its own recipe (default: {OURS})")  # fmt: skip
-    parser.add_argument(
-        "--data",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="DIR",
-        help="folder of clean colour photographs, searched recursively; may be repeated",
-    )
-    parser.add_argument("--minutes", type=float, required=True, help="wall-clock budget")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="weights file to write (.safetensors)",
-    )
-    parser.add_argument("--init", type=Path, metavar="FILE", help="weights to start from")
-    parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
-    parser.add_argument("--learning-rate", type=float, help="default: the recipe's own")
-    parser.add_argument("--muon-learning-rate", type=float, metavar="RATE",
-                        help="of inner convolutions; 0: AdamW for all (default: ours 0.02, "
-                        "baselines 0)")  # fmt: skip
-    parser.add_argument("--limit", type=int, help="at most this many photographs")
-    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto",
-                        help="auto: bf16 where the device computes it natively")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0)
+    commands = parser.add_subparsers(dest="task", metavar="TASK", required=True)
+    for name in sorted(TASKS):
+        child = commands.add_parser(name, help=f"train a {name} network")
+        _add_data_arguments(child, name)
+        _add_training_arguments(child)
+    packing = commands.add_parser("pack", help="read photographs once, write what loads fast")
+    pack_command.add_arguments(packing)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train as the arguments say; returns the exit code.
+    """Train as the arguments say, or pack; returns the exit code.
 
     Raises:
         UsageError: arguments or data that make no sense.
     """
-    console = Console()
-    options = TrainingOptions(
-        minutes=arguments.minutes, seed=arguments.seed, precision=arguments.precision
-    )
-    task, options = prepare(TASKS[arguments.task], arguments.architecture, options)
-    if arguments.learning_rate is not None:
-        options = replace(options, learning_rate=arguments.learning_rate)
-    if arguments.muon_learning_rate is not None:
-        options = replace(options, muon_learning_rate=arguments.muon_learning_rate)
+    # Of several processes that torchrun started, the first one speaks.
+    console = Console(quiet=os.environ.get("RANK", "0") != "0")
+    if arguments.task == "pack":
+        return pack_command.run(arguments, console)
+    _check(arguments)
+    task, options = _task_and_options(arguments)
+    initial = _initial(arguments, task, console)
+    if initial is not None:
+        task = replace(task, config=initial.config)
+    photos = _photos(arguments, task)
+    _introduce(arguments, task, photos, console)
+    with Live(console, task.name) as live, set_up_for_training():
+        try:
+            train(
+                task,
+                photos,
+                arguments.output,
+                options,
+                device=arguments.device,
+                initial=initial.weights if initial else None,
+                report=live.report,
+                tick=live.tick,
+            )
+        except TrainingStopped as stopped:
+            console.print(f"{stopped}; the same command goes on from there", soft_wrap=True)
+            return EXIT_INTERRUPTED
+    console.print(f"wrote {arguments.output}", soft_wrap=True)
+    return 0
+
+
+def _add_data_arguments(parser: argparse.ArgumentParser, task: str) -> None:
+    parser.add_argument("--data", type=Path, action="append", default=[], metavar="DIR",
+                        help="clean colour photographs: a pack, or a folder searched "
+                        "recursively; may be repeated")  # fmt: skip
+    parser.add_argument("--exclude", type=Path, action="append", default=[], metavar="DIR",
+                        help="leave out what shows the same as a photograph here (test sets); "
+                        "may be repeated")  # fmt: skip
+    parser.add_argument("--limit", type=int, help="at most this many photographs")
+    parser.add_argument("--init", metavar="FILE|shipped", help="weights to start from")
+    parser.add_argument("--keep-shape", action="store_true", help="with --init: train the task's "
+                        "own network, with what fits it, not the file's")  # fmt: skip
+    if task in PAIRED_TASKS:
+        parser.add_argument("--paired", type=Path, metavar="DIR", help="folder with clean/ and "
+                            "degraded/ photographs of equal names and sizes")  # fmt: skip
+    if task == "denoise":
+        parser.add_argument("--self-supervised", action="store_true", help="--data holds noisy "
+                            "photographs; no clean one is needed")  # fmt: skip
+        parser.add_argument("--stride", type=int, choices=(1, 2), default=1, help="with "
+                            "--self-supervised: 2 where grain is wider than a pixel")  # fmt: skip
+
+
+def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE",
+                        help="weights file to write (.safetensors)")  # fmt: skip
+    parser.add_argument("--minutes", type=float, required=True, help="wall-clock budget")
+    parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    parser.add_argument("--architecture", choices=TRAINABLE, default=OURS, help="ours, or a "
+                        f"baseline by its own recipe (default: {OURS})")  # fmt: skip
+    parser.add_argument("--batch", type=int, help="patches per step (default: the recipe's own)")
+    parser.add_argument("--patch", type=int, metavar="PIXELS",
+                        help="side of a patch (default: the recipe's own)")  # fmt: skip
+    parser.add_argument("--learning-rate", type=float, help="default: the recipe's own")
+    parser.add_argument("--muon-learning-rate", type=float, metavar="RATE",
+                        help="of inner convolutions; 0: AdamW for all (default: 0.02; 0 for "
+                        "baselines)")  # fmt: skip
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto",
+                        help="auto: bf16 where the device computes it natively")  # fmt: skip
+    parser.add_argument("--compile", action="store_true",
+                        help="run the network through torch.compile")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _check(arguments: argparse.Namespace) -> None:
     if arguments.minutes <= 0:
         raise UsageError(f"--minutes must be positive, not {arguments.minutes:g}")
-    for folder in arguments.data:
-        if not folder.is_dir():
-            raise UsageError(f"--data {folder}: no such folder")
+    for option in ("batch", "patch", "limit"):
+        value = getattr(arguments, option)
+        if value is not None and value < 1:
+            raise UsageError(f"--{option} must be at least 1, not {value}")
+    pack_command.check_folders(arguments)
+    paired = getattr(arguments, "paired", None)
+    if not arguments.data and paired is None:
+        raise UsageError("--data DIR" + (" or --paired DIR" if hasattr(arguments, "paired") else "")
+                         + " is needed")  # fmt: skip
+    if paired is not None and getattr(arguments, "self_supervised", False):
+        raise UsageError("--self-supervised is for archives that have no --paired photographs")
     if not arguments.output.parent.is_dir():
         raise UsageError(f"--output: folder {arguments.output.parent} does not exist")
-    minimum = task.patch + 2 * getattr(task, "margin", 0)
-    photos = load_photos(arguments.data, minimum_side=minimum, limit=arguments.limit)
-    console.print(
-        f"{task.name}, {arguments.architecture}: {len(photos.train)} photographs "
-        f"({photos.megapixels:.0f} megapixels), {len(photos.validation)} held out; "
+    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError("there is no CUDA device on this machine; use --device cpu")
+
+
+def _task_and_options(arguments: argparse.Namespace) -> tuple[TrainingTask, TrainingOptions]:
+    task = TASKS[arguments.task]
+    if getattr(arguments, "self_supervised", False):
+        if arguments.architecture != OURS:
+            raise UsageError(f"--self-supervised trains {OURS} only, not {arguments.architecture}")
+        task = SelfSupervisedDenoise(config=task.config, stride=arguments.stride)
+    options = TrainingOptions(
+        minutes=arguments.minutes,
+        seed=arguments.seed,
+        precision=arguments.precision,
+        compiled=arguments.compile,
+    )
+    task, options = prepare(task, arguments.architecture, options)
+    task = replace(
+        task,
+        batch=arguments.batch or task.batch,
+        patch=arguments.patch or task.patch,
+        learning_rate=arguments.learning_rate or task.learning_rate,
+    )
+    options = replace(options, learning_rate=task.learning_rate)
+    if arguments.muon_learning_rate is not None:
+        options = replace(options, muon_learning_rate=arguments.muon_learning_rate)
+    return task, options
+
+
+def _initial(arguments: argparse.Namespace, task: TrainingTask, console: Console) -> Initial | None:
+    if arguments.init is None:
+        return None
+    initial = read_initial(arguments.init, task.name, task.config, keep_shape=arguments.keep_shape)
+    if initial.config.architecture != task.config.architecture:
+        raise UsageError(
+            f"--init {arguments.init}: holds a {initial.config.architecture}; say --architecture "
+            f"{initial.config.architecture} or leave out --init"
+        )
+    for misfit in initial.misfits:
+        console.print(f"--init: {misfit}", highlight=False, soft_wrap=True)
+    return initial
+
+
+def _photos(arguments: argparse.Namespace, task: TrainingTask) -> PhotoSet:
+    paired = getattr(arguments, "paired", None)
+    pairs = read_pairs(paired, minimum_side=task.patch) if paired is not None else None
+    if not arguments.data:
+        return PhotoSet((), (), pairs=pairs)
+    unwanted: Excluded | None = None
+    if arguments.exclude:
+        unwanted = excluded(photo_sources(arguments.exclude))
+    photos = load_photos(
+        arguments.data,
+        minimum_side=task.minimum_side,
+        limit=arguments.limit,
+        largest_short_side=task.largest_short_side,
+        excluded=unwanted,
+    )
+    return replace(photos, pairs=pairs)
+
+
+def _introduce(
+    arguments: argparse.Namespace, task: TrainingTask, photos: PhotoSet, console: Console
+) -> None:
+    say: Callable[[str], None] = lambda text: console.print(  # noqa: E731
+        text, highlight=False, soft_wrap=True
+    )
+    for name in photos.left_out:
+        say(f"left out, since --exclude has it: {name}")
+    parts = []
+    if photos.train:
+        parts.append(
+            f"{len(photos.train)} photographs ({photos.megapixels:.0f} megapixels), "
+            f"{len(photos.validation)} held out"
+        )
+    if photos.pairs is not None:
+        for note in photos.pairs.notes:
+            say(note)
+        pairs = photos.pairs
+        parts.append(f"{len(pairs.train)} pairs, {len(pairs.validation)} held out")
+    say(
+        f"{task.name}, {task.config.architecture}: {'; '.join(parts)}; "
         f"{arguments.minutes:g} minutes on {arguments.device}"
     )
-    initial = load_file(arguments.init) if arguments.init else None
-
-    def show(progress: Progress) -> None:
-        console.print(
-            f"{progress.seconds / 60:6.1f} min  step {progress.steps:6d}  "
-            f"loss {progress.loss:.5f}  validation {progress.psnr_db:.3f} dB  "
-            f"{progress.patches_per_second:.0f} patches/s",
-            highlight=False,
-        )
-
-    # Denormals cost a CPU many times the cycles of ordinary numbers and mean nothing here.
-    torch.set_flush_denormal(True)
-    try:
-        train(
-            task,
-            photos,
-            arguments.output,
-            options,
-            device=arguments.device,
-            initial=initial,
-            report=show,
-        )
-    finally:
-        torch.set_flush_denormal(False)  # it is a setting of the whole process
-    console.print(f"wrote {arguments.output}")
-    return 0

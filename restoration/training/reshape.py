@@ -20,7 +20,7 @@ from restoration.errors import UsageError
 from restoration.models import read_network
 from restoration.networks import UNet, UNetConfig
 from restoration.training.tasks import TASKS
-from restoration.training.trainer import save_weights
+from restoration.training.weights import save_weights
 
 Weights = dict[str, Tensor]
 

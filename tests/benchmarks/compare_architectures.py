@@ -30,8 +30,9 @@ from restoration.evaluation.report import Run, Summary, summarise
 from restoration.models import read_network, resolve_device, without_card
 from restoration.training.baselines import BASELINES, TRAINABLE, prepare
 from restoration.training.data import PhotoSet, load_photos
+from restoration.training.options import Progress, TrainingOptions
 from restoration.training.tasks import TASKS
-from restoration.training.trainer import Progress, TrainingOptions, train
+from restoration.training.trainer import train
 
 TASK = "denoise"
 TABLE_COLUMNS = 132

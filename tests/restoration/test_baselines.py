@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,10 +31,14 @@ from restoration.tiling import Tiling, run_tiled
 from restoration.training.adversary import Adversary, AdversaryConfig
 from restoration.training.averaging import snapshot, update_average
 from restoration.training.baselines import BASELINES, TRAINABLE, Recipe, prepare
+from restoration.training.batched import Draws, PhotoBuffer
 from restoration.training.checkpoint import load_tensors, tensors_of
 from restoration.training.data import PhotoSet
+from restoration.training.journal import read_log
+from restoration.training.options import Progress, TrainingOptions
 from restoration.training.tasks import TASKS, Denoise
-from restoration.training.trainer import Progress, TrainingOptions, save_weights, train
+from restoration.training.trainer import train
+from restoration.training.weights import save_weights
 from tests.benchmarks import compare_architectures
 from tests.scenes import scene
 
@@ -247,22 +250,21 @@ def tiny_recipe(name: str) -> Recipe:
 class OneBatch(Denoise):
     """Always the same batch: what its loss does is the network's doing, not the draw's."""
 
-    def draw_batch(self, photos: PhotoSet, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        return super().draw_batch(photos, np.random.default_rng(4))
+    def draw_batch(self, photos: PhotoBuffer, draws: Draws) -> tuple[Tensor, Tensor]:
+        return super().draw_batch(photos, Draws(4, draws.device))
 
 
 @pytest.mark.parametrize("name", list(BASELINES))
 def test_each_recipe_lowers_its_loss(name: str, photos: PhotoSet, tmp_path: Path) -> None:
     recipe = tiny_recipe(name)
-    lines: list[Progress] = []
-    # A report, and so a loss, after every step.
-    options = TrainingOptions(minutes=60, steps=60, warmup_steps=5, report_every_s=0)
     task = recipe.task(OneBatch())
     output = tmp_path / "w.safetensors"
-    train(task, photos, output, recipe.options(options), report=lines.append)
-    losses = [line.loss for line in lines]
-    assert len(losses) == 60
-    assert np.mean(losses[-5:]) < 0.95 * np.mean(losses[:5])
+
+    def mean_loss(steps: int) -> float:
+        options = TrainingOptions(minutes=60, steps=steps, warmup_steps=5, report_every_s=3600)
+        return train(task, photos, output, recipe.options(options)).loss
+
+    assert mean_loss(60) < 0.97 * mean_loss(2)
     assert read_network(output).config == recipe.config
 
 
@@ -286,9 +288,8 @@ def test_an_interrupted_adversarial_run_goes_on(photos: PhotoSet, tmp_path: Path
     assert output.with_suffix(".checkpoint").exists()
     lines: list[Progress] = []
     train(task, photos, output, options, report=lines.append)
-    assert [line.steps for line in lines] == [3, 4, 5, 6]  # step 3 was not in the checkpoint yet
-    logged = output.with_suffix(".jsonl").read_text().splitlines()
-    assert [json.loads(line)["steps"] for line in logged] == [1, 2, 3, 3, 4, 5, 6]
+    assert [line.steps for line in lines] == [4, 5, 6]
+    assert [line.steps for line in read_log(output.with_suffix(".csv"))] == [1, 2, 3, 4, 5, 6]
 
 
 def adversary() -> Adversary:
@@ -351,6 +352,29 @@ def test_what_cannot_be_trained_is_said_in_one_line(tmp_path: Path, capsys) -> N
     words = ["train", "colorize", "--architecture", "unet_256", "--data", str(tmp_path)]
     assert main([*words, "--minutes", "1", "--output", str(tmp_path / "w.safetensors")]) == 2
     assert "unet_256 cannot be trained for colorize" in capsys.readouterr().err
+    words = ["train", "denoise", "--architecture", "unet_dcgan", "--self-supervised"]
+    words += ["--data", str(tmp_path), "--minutes", "1", "--output", str(tmp_path / "w.st")]
+    assert main(words) == 2
+    assert "--self-supervised trains unet only" in capsys.readouterr().err
+
+
+def test_the_command_trains_a_baseline_and_goes_on_from_its_weights_only(
+    tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setitem(BASELINES, "unet_256", tiny_recipe("unet_256"))
+    folder = tmp_path / "clean"
+    folder.mkdir()
+    for i in range(24):
+        Image.fromarray(scene(90, 100, seed=i)).save(folder / f"{i:02}.png")
+    output = tmp_path / "w.safetensors"
+    words = ["train", "denoise", "--data", folder, "--minutes", "0.005", "--output", output]
+    baseline = [*words, "--architecture", "unet_256"]
+    assert main([str(word) for word in baseline]) == 0
+    assert "denoise, unet_256: 12 photographs" in capsys.readouterr().out
+    assert read_network(output).config == TINY["unet_256"]
+    assert main([str(word) for word in [*baseline, "--init", output]]) == 0
+    assert main([str(word) for word in [*words, "--init", output]]) == 2
+    assert "say --architecture unet_256" in capsys.readouterr().err
 
 
 def test_the_comparison_trains_what_is_missing_and_prints_one_table(

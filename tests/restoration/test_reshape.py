@@ -12,7 +12,7 @@ from restoration.models import read_network
 from restoration.networks import UNet, UNetConfig
 from restoration.training import reshape
 from restoration.training.tasks import TASKS, Denoise
-from restoration.training.trainer import save_weights
+from restoration.training.weights import save_weights
 
 SMALL = UNetConfig(widths=(8, 12, 16))
 
@@ -67,14 +67,12 @@ def test_what_cannot_be_carried_over_is_refused(config: UNetConfig) -> None:
 def test_the_command_writes_what_a_task_trains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Narrow(Denoise):
-        config = UNetConfig(widths=(8, 12, 16), hidden=(8, 10, 14))
-
-    monkeypatch.setitem(TASKS, "denoise", Narrow())
+    narrow = UNetConfig(widths=(8, 12, 16), hidden=(8, 10, 14))
+    monkeypatch.setitem(TASKS, "denoise", Denoise(config=narrow))
     old, new = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
     save_weights(trained_like(SMALL).state_dict(), SMALL, old, task="denoise")
     monkeypatch.setattr(
         "sys.argv", ["reshape", str(old), "--task", "denoise", "--output", str(new)]
     )
     reshape.main()
-    assert read_network(new).config == Narrow.config
+    assert read_network(new).config == narrow

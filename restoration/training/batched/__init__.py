@@ -1,0 +1,15 @@
+"""Training batches made on the device: patches, noise, blur and JPEG of whole batches at once.
+
+The same degradations as in `restoration.training.degradations`, which works on one photograph
+with NumPy and OpenCV and is the reference for the measuring protocols. Here everything is batched
+PyTorch: one code path for CPU and CUDA, no loop over samples, no wait for the device.
+
+Images are float32 tensors (N, 3, H, W) in [0, 255] (8-bit units) unless a docstring says
+otherwise.
+"""
+
+from restoration.training.batched.draws import Draws
+from restoration.training.batched.photos import PhotoBuffer
+from restoration.training.batched.recipes import as_gray, as_old_film, random_blur, random_noise
+
+__all__ = ["Draws", "PhotoBuffer", "as_gray", "as_old_film", "random_blur", "random_noise"]
