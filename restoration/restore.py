@@ -73,7 +73,7 @@ class Restorer:
 
     Args:
         device: where the networks run.
-        tiling: how photos are cut; None for what suits the device.
+        tiling: how photos are cut; None for what suits the device and each network.
         options: strength, keep_grain and the choice of models; the steps are each plan's own.
         folder: where the models are.
     """
@@ -87,7 +87,7 @@ class Restorer:
         folder: Path = WEIGHTS_FOLDER,
     ) -> None:
         self.device = device
-        self.tiling = tiling or Tiling(batch=4 if device.type == "cpu" else 16)
+        self._tiling = tiling
         self.options = options
         self._folder = folder
 
@@ -98,6 +98,11 @@ class Restorer:
             WeightsError: missing or altered weights.
         """
         return load_model(step.value, self.device, self._folder, chosen=self.options.models)
+
+    def tiling(self, model: Model) -> Tiling:
+        """How photos are cut for a model: tiles start at multiples of its network's stride."""
+        batch = 4 if self.device.type == "cpu" else 16
+        return self._tiling or Tiling.suited_to(model.network.config, batch=batch)
 
     def restore(self, jobs: Sequence[Job]) -> list[Restored | Exception]:
         """Restore several photographs together.
@@ -134,7 +139,8 @@ class Restorer:
             # 16 bits between two networks, so that nothing is lost to rounding on the way.
             goes_on = step is Step.DENOISE and any(Step.DEBLUR in job.plan.steps for job in jobs)
             dtype = np.uint16 if goes_on else np.uint8
-            outputs = run_tiled(self.model(step), inputs, self.tiling, self.device, dtype=dtype)
+            model = self.model(step)
+            outputs = run_tiled(model, inputs, self.tiling(model), self.device, dtype=dtype)
             for (job, own), output in zip(chosen, outputs, strict=True):
                 own.pixels = output
                 if step is Step.DENOISE and self.options.keep_grain > 0:
