@@ -21,6 +21,7 @@ from typing import Final
 
 from restoration.cards import Metric, ModelCard, cards_markdown, read_card, write_card
 from restoration.errors import UsageError, WeightsError
+from restoration.evaluation.features import NAME as FEATURE_DISTANCE
 from restoration.evaluation.methods import INPUT, TRUE_PHOTOS
 from restoration.models import available_models, file_sha256, read_network
 from restoration.networks import gmac_per_megapixel, parameter_count
@@ -29,7 +30,6 @@ from restoration.quality import IDENTICAL_PSNR_DB
 PSNR: Final = "PSNR dB"
 SSIM: Final = "SSIM"
 COLOURFULNESS: Final = "colourfulness"
-FRECHET: Final = "Frechet distance"
 Row = dict[str, str]
 
 
@@ -146,17 +146,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _metrics(row: Row, rows: Sequence[Row]) -> list[Metric]:
     """The measures of a summary's row that mean something for its task."""
     is_untouched = float(row["input_psnr_db"]) >= IDENTICAL_PSNR_DB
-    metrics = [
-        _metric(row, PSNR, row["psnr_db"], "" if is_untouched else row["input_psnr_db"]),
-        _metric(row, SSIM, row["ssim"], "" if is_untouched else row["input_ssim"]),
-    ]
+    metrics = [_metric(row, PSNR, row["psnr_db"], "" if is_untouched else row["input_psnr_db"])]
     if row["task"] != "colorize":
+        metrics.append(_metric(row, SSIM, row["ssim"], "" if is_untouched else row["input_ssim"]))
         return metrics
+    # No SSIM: it is one of luma, which colorizing does not touch.
     beside = {other["method"]: other for other in rows if other["condition"] == row["condition"]}
     gray, true = beside[INPUT], beside[TRUE_PHOTOS]
     metrics.append(_metric(row, COLOURFULNESS, row["colourfulness"], gray["colourfulness"]))
     if row["frechet_distance"]:
-        metrics.append(_metric(row, FRECHET, row["frechet_distance"], gray["frechet_distance"]))
+        metrics.append(
+            _metric(row, FEATURE_DISTANCE, row["frechet_distance"], gray["frechet_distance"])
+        )
     shown = replace(_metric(true, COLOURFULNESS, true["colourfulness"]), condition=TRUE_PHOTOS)
     return [*metrics, shown]
 
@@ -167,8 +168,8 @@ def _metric(row: Row, measure: str, value: str, input_value: str = "") -> Metric
         photos=int(row["photos"]),
         condition=row["condition"],
         measure=measure,
-        value=round(float(value), 4),
-        input_value=round(float(input_value), 4) if input_value else None,
+        value=round(float(value), 6),
+        input_value=round(float(input_value), 6) if input_value else None,
         command=row["command"],
     )
 

@@ -88,7 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
         notes.print(f"left out {name!r}: no readable image", highlight=False, markup=False)
     if arguments.task in ("colorize", "assess") and are_gray(photos):
         raise UsageError(f"--data {arguments.data}: {arguments.task} needs colour photographs")
-    title = f"{arguments.task} on {len(photos)} photographs of {arguments.data.resolve().name}"
+    count = f"{len(photos)} photograph{'s' if len(photos) > 1 else ''}"
+    title = f"{arguments.task} on {count} of {arguments.data.resolve().name}"
     if arguments.task == "assess":
         report = evaluate_assessment([photo.pixels for photo in photos])
         for table in assessment_tables(title, report):

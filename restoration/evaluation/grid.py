@@ -89,7 +89,7 @@ class Grid:
         height += sum(_row_height(row, small) for row in rows)
         canvas = Image.new("RGB", (width, height), "white")
         draw = ImageDraw.Draw(canvas)
-        draw.text((GAP, GAP), title, fill="black", font=large)
+        draw.text((GAP, GAP), drawable(title, large), fill="black", font=large)
         top, headed = HEADING, ""
         for (condition, _), row in self.rows.items():
             if condition != headed:
@@ -137,6 +137,12 @@ def wrapped(text: str, font: Font, width: int) -> list[str]:
     return lines
 
 
+def drawable(text: str, font: Font) -> str:
+    """The text with a question mark for each character that the font has no glyph for."""
+    missing = bytes(font.getmask("\uffff"))
+    return "".join("?" if bytes(font.getmask(c)) == missing else c for c in text)
+
+
 def _starts(length: int, side: int) -> range:
     """Offsets of windows that overlap by three quarters."""
     return range(0, length - side + 1, max(1, side // 4))
@@ -163,7 +169,8 @@ def _draw_row(
 
 
 def _lines(picture: Picture, font: Font) -> list[str]:
-    return [line for part in picture.caption for line in wrapped(part, font, _width(picture))]
+    parts = [drawable(part, font) for part in picture.caption]
+    return [line for part in parts for line in wrapped(part, font, _width(picture))]
 
 
 def _width(picture: Picture) -> int:

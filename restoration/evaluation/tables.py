@@ -8,6 +8,7 @@ import numpy as np
 from rich.table import Table
 
 from restoration.evaluation.assessment import AssessmentReport
+from restoration.evaluation.features import NAME as FEATURE_DISTANCE
 from restoration.evaluation.report import Summary
 from restoration.quality import IDENTICAL_PSNR_DB
 
@@ -44,6 +45,7 @@ def colour_table(title: str, summaries: Sequence[Summary]) -> Table:
         distance = "–" if s.frechet_distance is None else f"{s.frechet_distance:.2f}"
         psnr, ssim = _scores(s).split(" / ")
         table.add_row(s.method, psnr, ssim, f"{s.colourfulness:.1f}", distance)
+    table.caption = f"{FEATURE_DISTANCE}: to the true photos; not the published FID"
     return table
 
 

@@ -137,6 +137,7 @@ def test_a_colour_card_holds_colourfulness_beside_that_of_the_true_photos(tmp_pa
     assert found["gray", "colourfulness"].input_value == 0
     assert found["true photos", "colourfulness"].value > found["gray", "colourfulness"].value
     assert ("gray", "PSNR dB") in found
+    assert ("gray", "SSIM") not in found, "luma is not touched"
 
 
 def test_the_tool_refuses_figures_of_other_weights(weights: Path, scores: Path, capsys) -> None:

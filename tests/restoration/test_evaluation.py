@@ -266,7 +266,7 @@ def test_unreadable_photos_are_named_and_left_out(tmp_path: Path, capsys) -> Non
     (tmp_path / "empty.png").write_bytes(b"")
     assert evaluate("deblur", "--data", tmp_path) == 0
     captured = capsys.readouterr()
-    assert "deblur on 1 photographs" in captured.out
+    assert "deblur on 1 photograph of" in captured.out
     assert "'broken.jpg'" in captured.err
     assert "'empty.png'" in captured.err
 
@@ -373,5 +373,5 @@ def test_it_runs_as_a_module_where_the_command_is_not_installed(
             runpy.run_module("restoration.evaluation", run_name="__main__")
         assert exit_.value.code == code
     captured = capsys.readouterr()
-    assert "deblur on 1 photographs of scenes" in captured.out
+    assert "deblur on 1 photograph of scenes" in captured.out
     assert "--grid-photos must be at least 1" in captured.err

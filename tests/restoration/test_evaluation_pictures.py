@@ -70,6 +70,11 @@ def test_every_caption_fits_over_its_picture() -> None:
                 assert font.getlength(line) <= 80 or " " not in line
 
 
+def test_what_the_font_cannot_draw_is_a_question_mark() -> None:
+    font = ImageFont.load_default(size=15)
+    assert grid.drawable("farm (1)/長崎 \udc80.jpg", font) == "farm (1)/?? ?.jpg"
+
+
 @settings(max_examples=60, deadline=None)
 @given(words=st.lists(st.text("abcdef", min_size=1, max_size=9), min_size=1, max_size=12))
 def test_wrapping_keeps_the_words(words: list[str]) -> None:
