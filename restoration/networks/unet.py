@@ -68,6 +68,11 @@ class UNetConfig(NetworkConfig):
         return int(self.unshuffle * 2 ** (len(self.widths) - 1))
 
     @property
+    def context(self) -> int:
+        """Pixels around a tile that still matter; a fourth level sees farther than three."""
+        return max(48, 4 * self.multiple)
+
+    @property
     def scale(self) -> float:
         """Side of the output over side of the input."""
         return self.upshuffle / self.unshuffle

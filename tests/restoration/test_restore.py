@@ -117,7 +117,8 @@ def test_tiled_and_whole_agree_within_one_level() -> None:
     photo = noisy(scene(700, 900, seed=8), 15)
     results = []
     for side in (1024, 384):
-        restorer = Restorer(CPU, Tiling(side=side, batch=2))
+        # Deblur's four levels have a stride of 16 pixels.
+        restorer = Restorer(CPU, Tiling(side=side, context=64, multiple=16, batch=2))
         result = restored(restorer, photo, Step.DENOISE, Step.DEBLUR)
         assert result.pixels is not None
         results.append(result.pixels.astype(int))
@@ -167,6 +168,8 @@ class BrokenFor(Restorer):
         sound = super().model(step)
 
         class Network(torch.nn.Module):
+            config = sound.network.config
+
             def forward(self, tiles: torch.Tensor) -> torch.Tensor:
                 out = sound.network(tiles).clone()
                 out[tiles.mean((1, 2, 3)) > 0.9] = float("nan")
@@ -188,10 +191,12 @@ def test_one_photos_failure_costs_no_other() -> None:
 def test_a_small_strength_hides_no_failure() -> None:
     class Black(Restorer):
         def model(self, step: Step) -> Model:
+            sound = super().model(step)
             network = torch.nn.Conv2d(3, 3, 1)
             torch.nn.init.zeros_(network.weight)
             torch.nn.init.zeros_(network.bias)
-            return Model(super().model(step).card, network, CPU)  # type: ignore[arg-type]
+            network.config = sound.network.config  # type: ignore[assignment]
+            return Model(sound.card, network, CPU)  # type: ignore[arg-type]
 
     job = Job(scene(64, 64), plan_of(Step.DENOISE), 5)
     (result,) = Black(CPU, options=Options(strength=0.01)).restore([job])
@@ -211,3 +216,11 @@ def test_the_input_is_not_written_to(restorer: Restorer) -> None:
     before = photo.copy()
     restored(restorer, photo, *ALL_STEPS, sigma=30)
     np.testing.assert_array_equal(photo, before)
+
+
+def test_each_network_gets_tiles_at_its_own_stride() -> None:
+    restorer = Restorer(CPU)
+    for step in (Step.DENOISE, Step.DEBLUR):
+        config = restorer.model(step).network.config
+        tiling = restorer.tiling(restorer.model(step))
+        assert (tiling.multiple, tiling.context) == (config.multiple, config.context)
