@@ -1,4 +1,7 @@
-"""Degradations of clean photographs, for training and for the measuring protocols.
+"""Degradations of one photograph, for the measuring protocols and for validation.
+
+Training degrades whole batches on the device: `restoration.training.batched`, which is tested
+against what is here and holds the recipes.
 
 Every function takes and returns float32 arrays of shape (H, W, 3) in [0, 255] (8-bit units)
 unless it says otherwise; `quantise` ends each chain, because files hold clipped whole numbers
@@ -115,51 +118,6 @@ def motion_kernel(length: float, rng: np.random.Generator) -> Float:
     return _normalised(kernel)
 
 
-def random_blur_kernel(rng: np.random.Generator) -> Float | None:
-    """Draw the blur of a training sample; None stands for a sharp photograph.
-
-    12 % sharp, 30 % Gaussian (isotropic, sigma 0.5-3.6 px), 12 % anisotropic Gaussian, 8 %
-    defocus disk (radius 0.8-5 px), 38 % motion path (4-28 px).
-    """
-    kind = rng.random()
-    if kind < 0.12:
-        return None
-    if kind < 0.42:
-        return gaussian_kernel(rng.uniform(0.5, 3.6))
-    if kind < 0.54:
-        return gaussian_kernel(
-            rng.uniform(0.5, 3.6), rng.uniform(0.5, 3.6), rng.uniform(0, math.pi)
-        )
-    if kind < 0.62:
-        return disk_kernel(rng.uniform(0.8, 5.0))
-    return motion_kernel(rng.uniform(4, 28), rng)
-
-
-def random_noise(clean: Byte, rng: np.random.Generator) -> Byte:
-    """Draw the noise of a denoise training sample.
-
-    Five in a hundred: none, since what is clean must stay. Six in ten: white noise, sigma 0-75
-    (weak noise a little more often), independent per channel (a few of them luminance only). The
-    rest: what scans of old photographs hold, see `old_photo_noise`. Then quantisation, and JPEG
-    (quality 60-95) for most of the latter and a few of the former.
-    """
-    kind = rng.random()
-    if kind < 0.05:
-        return clean
-    image = clean.astype(np.float32)
-    is_old = kind < 0.4
-    if is_old:
-        image = old_photo_noise(image, rng)
-    elif rng.random() < 0.05:
-        image = film_grain(image, rng.uniform(0, 75), 0, rng)  # white, in luminance alone
-    else:
-        image = white_noise(image, 75 * rng.random() ** 1.25, rng)
-    noisy = quantise(image)
-    if rng.random() < (0.6 if is_old else 0.05):
-        noisy = jpeg_round_trip(noisy, int(rng.integers(60, 96)))
-    return noisy
-
-
 def old_photo_noise(image: Float, rng: np.random.Generator) -> Float:
     """Add the noise of a scanned print or negative.
 
@@ -273,21 +231,6 @@ def paper_texture(shape: tuple[int, int], strength: float, rng: np.random.Genera
         white = rng.standard_normal(shape, dtype=np.float32)
         field = _gaussian(white, period / 6) - _gaussian(white, period / 3)
     return np.asarray(field * np.float32(strength / max(float(field.std()), 1e-6)), np.float32)
-
-
-def random_blur(clean: Byte, rng: np.random.Generator) -> Byte:
-    """Draw the degradation of a deblur training sample: blur, then noise (sigma 0-10), JPEG.
-
-    Weak noise is drawn more often: photographs come to this step denoised.
-    """
-    image = clean.astype(np.float32)
-    kernel = random_blur_kernel(rng)
-    if kernel is not None:
-        image = blur(image, kernel)
-    degraded = quantise(white_noise(image, 10 * rng.random() ** 1.3, rng))
-    if rng.random() < 0.12:
-        degraded = jpeg_round_trip(degraded, int(rng.integers(75, 97)))
-    return degraded
 
 
 def _gaussian(field: Float, radius: float) -> Float:

@@ -124,7 +124,7 @@ class Denoise(TrainingTask):
     def draw_batch(self, photos: PhotoBuffer, draws: Draws) -> tuple[Tensor, Tensor]:
         """Draw noisy patches and the clean ones, one in ten of them gray."""
         clean = some_gray(photos.patches(self.batch, self.patch, draws).float(), draws)
-        return random_noise(clean, draws) / 255, clean / 255
+        return random_noise(clean, draws).div_(255), clean.div_(255)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Deblur(TrainingTask):
         cut = photos.patches(self.batch, self.minimum_side, draws).float()
         sharp = some_gray(cut, draws)
         inner = slice(self.margin, -self.margin)
-        return random_blur(sharp, self.margin, draws) / 255, sharp[..., inner, inner] / 255
+        return random_blur(sharp, self.margin, draws).div_(255), sharp[..., inner, inner] / 255
 
 
 @dataclass(frozen=True)

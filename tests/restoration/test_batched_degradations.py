@@ -252,15 +252,22 @@ def test_convolution_is_the_references_inside_the_margin() -> None:
         np.testing.assert_allclose(image[inner, inner], expected[inner, inner], atol=0.02)
 
 
-def test_random_noise_is_blind_to_nothing_it_should_cover() -> None:
+def test_random_noise_covers_all_that_it_should() -> None:
     clean = batch_of(*[scene(64, 64, seed=i) for i in range(8)]).repeat(40, 1, 1, 1)
     noisy = random_noise(clean, Draws(0, CPU))
     assert noisy.min() >= 0
     assert noisy.max() <= 255
     assert torch.equal(noisy, noisy.round())
-    strength = (noisy - clean).std((1, 2, 3))
-    assert strength.min() < 3
-    assert strength.max() > 55
+    noise = (noisy - clean).permute(0, 2, 3, 1).numpy()
+    strength = noise.std((1, 2, 3))
+    assert (strength == 0).sum() == 0.05 * 320, "what is clean must stay"
+    assert strength.max() > 45
+    correlation = _neighbours(noise[strength > 1])
+    assert (correlation < 0.1).sum() > 100, "white"
+    assert (correlation > 0.3).sum() > 30, "grain"
+    colour = _chroma_share(noise[strength > 1])
+    assert (colour < 0.2).sum() > 30, "luminance alone"
+    assert (colour > 0.6).sum() > 100, "every channel its own"
 
 
 def test_random_blur_leaves_some_sharp_and_cuts_the_margin() -> None:

@@ -71,17 +71,6 @@ def test_old_photo_noise_is_mostly_luminance() -> None:
     assert min(shares) < 0.85, "some have chroma noise too"
 
 
-def test_noisy_samples_are_seeded_and_reach_both_kinds() -> None:
-    clean = FLAT.astype(np.uint8)
-    assert np.array_equal(d.random_noise(clean, RNG(3)), d.random_noise(clean, RNG(3)))
-    drawn = [d.random_noise(clean, RNG(seed)) for seed in range(60)]
-    noisy = [sample[..., 1].astype(float) for sample in drawn if sample.std() > 0]
-    assert 40 < len(noisy) < 60, "a few stay clean"
-    correlation = [neighbours(sample) for sample in noisy]
-    assert sum(c < 0.05 for c in correlation) >= 12
-    assert sum(c > 0.3 for c in correlation) >= 6
-
-
 def test_a_shaken_camera_dwells() -> None:
     kernels = [d.motion_kernel(18, RNG(seed)) for seed in range(30)]
     for kernel in kernels:

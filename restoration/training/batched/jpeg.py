@@ -82,7 +82,7 @@ def _mixed(
 
 
 def _whole(images: Tensor) -> Tensor:
-    return images.round().clamp(0, 255)
+    return images.round().clamp_(0, 255)
 
 
 def _quantised(y: Tensor, chroma: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,7 +132,7 @@ def _from_blocks(blocks: Tensor, shape: torch.Size) -> Tensor:
 
 def _rounded(values: Tensor) -> Tensor:
     """Rounded to whole numbers, halves up."""
-    return (values + 0.5).floor()
+    return (values + 0.5).floor_()
 
 
 def _cosines(device: torch.device) -> Tensor:

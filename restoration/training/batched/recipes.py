@@ -29,7 +29,7 @@ BLUR_REACH = 15
 
 def quantise(images: Tensor) -> Tensor:
     """Clip to [0, 255] and round, as writing an 8-bit file does."""
-    return images.round().clamp(0, 255)
+    return images.round().clamp_(0, 255)
 
 
 def as_gray(images: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def white_noise(images: Tensor, sigma: Tensor, draws: Draws) -> Tensor:
     count, channels, height, width = images.shape
     # Drawn with the channels last, as the images lie in memory.
     noise = draws.normal(count, height, width, channels).permute(0, 3, 1, 2)
-    return images + noise * sigma[:, None, None, None]
+    return noise.mul_(sigma[:, None, None, None]).add_(images)
 
 
 def random_noise(clean: Tensor, draws: Draws) -> Tensor:
