@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration.colour import luma
 from restoration.training.sources import PhotoSource, decoded
 
 Byte = NDArray[np.uint8]
@@ -17,7 +18,10 @@ Float = NDArray[np.float32]
 
 THUMBNAIL_SIDE: Final = 16
 SAME_PHOTO: Final = 0.965
-"""Correlation of two thumbnails above which they show the same photograph."""
+"""Correlation of two thumbnails above which they show the same photograph.
+
+Copies reach 0.99; of 2,334 photographs and 136 others the two that were most alike 0.935.
+"""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Excluded:
 
     Attributes:
         names: of the photographs.
-        thumbnails: (n, 768), see `thumbnail`.
+        thumbnails: (n, 256), see `thumbnail`.
     """
 
     names: tuple[str, ...]
@@ -48,14 +52,15 @@ def excluded(sources: Sequence[PhotoSource]) -> Excluded:
         if photo is not None:
             names.append(source.name)
             thumbnails.append(_normalised(photo))
-    rows = np.stack(thumbnails) if thumbnails else np.zeros((0, 3 * THUMBNAIL_SIDE**2))
+    rows = np.stack(thumbnails) if thumbnails else np.zeros((0, THUMBNAIL_SIDE**2))
     return Excluded(tuple(names), np.asarray(rows, np.float32))
 
 
 def thumbnail(photo: Byte) -> Float:
-    """A photograph's 16 x 16 colour thumbnail less its mean, with unit norm, (768,).
+    """The luma of a photograph's 16 x 16 thumbnail less its mean, with unit norm, (256,).
 
-    The dot product of two of them is their correlation.
+    The dot product of two of them is their correlation. Of luma, since a test set may hold
+    photographs in gray.
     """
     return _normalised(_shrunk(photo))
 
@@ -66,6 +71,6 @@ def _shrunk(photo: Byte) -> Byte:
 
 
 def _normalised(small: Byte) -> Float:
-    vector = small.astype(np.float32).ravel()
+    vector = luma(small).ravel()
     vector -= vector.mean()
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-6), np.float32)

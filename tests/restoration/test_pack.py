@@ -17,7 +17,7 @@ from restoration.training.pack_encoding import PackOptions
 from restoration.training.sources import decode, file_sources
 from tests.scenes import encoded, scene
 
-NOTHING = Excluded((), np.zeros((0, 768), np.float32))
+NOTHING = Excluded((), np.zeros((0, 256), np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,7 @@ def test_test_photos_are_found_again_in_other_sizes_and_qualities(tmp_path: Path
         Image.fromarray(scene(96, 128, seed=100 + i)).save(archive / f"other{i}.png")
     small = Image.fromarray(scene(96, 128, seed=3)).resize((64, 48), Image.Resampling.LANCZOS)
     small.save(archive / "copy.jpg", quality=60)
+    Image.fromarray(scene(96, 128, seed=6)).convert("L").save(archive / "gray.png")
     unwanted = excluded(file_sources(tests))
     assert unwanted.twin_of(scene(96, 128, seed=5)) == "test/t5.png"
     assert unwanted.twin_of(scene(96, 128, seed=50)) is None
@@ -110,10 +111,11 @@ def test_test_photos_are_found_again_in_other_sizes_and_qualities(tmp_path: Path
     index = write_pack(file_sources(archive), tmp_path / "p", PackOptions(), unwanted)
     assert len(index.photos) == 8
     assert [(p.source, p.reason) for p in index.left_out] == [
-        ("archive/copy.jpg", "shows the same as test/t3.png, which is excluded")
+        ("archive/copy.jpg", "shows the same as test/t3.png, which is excluded"),
+        ("archive/gray.png", "shows the same as test/t6.png, which is excluded"),
     ]
     loaded = load_photos([archive], minimum_side=40, validation=2, excluded=unwanted)
-    assert loaded.left_out == ("archive/copy.jpg",)
+    assert loaded.left_out == ("archive/copy.jpg", "archive/gray.png")
     assert len(loaded.train) == 6
 
 
