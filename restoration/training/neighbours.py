@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from restoration.networks import Network
 from restoration.training.batched import Draws, PhotoBuffer
+from restoration.training.batched.draws import constants
 from restoration.training.data import PhotoSet
 from restoration.training.tasks import Denoise, Forward
 from restoration.training.validation import (
@@ -124,7 +125,9 @@ def neighbours(images: Tensor, choice: Tensor) -> tuple[Tensor, Tensor]:
     """
     count, channels, height, width = images.shape
     cells = functional.pixel_unshuffle(images, 2).view(count, channels, 4, height // 2, width // 2)
-    tables = torch.tensor([_FIRST, _SECOND], device=images.device)
-    chosen = tables[:, choice][:, :, :, None].expand(-1, -1, channels, -1, -1, -1)
-    first, second = (cells.gather(2, index)[:, :, 0] for index in chosen)
-    return first, second
+
+    def pick(table: tuple[int, ...]) -> Tensor:
+        places = constants(table, images.device).long()[choice][:, :, None]
+        return cells.gather(2, places.expand(-1, channels, -1, -1, -1))[:, :, 0]
+
+    return pick(_FIRST), pick(_SECOND)

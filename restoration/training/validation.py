@@ -101,7 +101,7 @@ class RestorationValidator(Validator):
 
     Args:
         cases: what to measure.
-        shown: number of the case whose first photograph is looked at.
+        shown: number of the case of which a photograph is looked at.
         device: where to measure.
     """
 
@@ -117,10 +117,12 @@ class RestorationValidator(Validator):
         return tuple(Score(name, value) for name, value in zip(names, values, strict=True))
 
     def sample(self, network: Network) -> Sample:
-        """The first photograph of the case that is shown."""
+        """The photograph with the strongest contrast of the case that is shown."""
         _, degraded, clean = self._cases[self._shown]
-        restored = restore(network, degraded[:1])
-        return Sample(*(to_picture(images[0]) for images in (clean, degraded, restored)))
+        number = int(clean.float().std((1, 2, 3)).argmax())
+        restored = restore(network, degraded[number : number + 1])
+        pictures = (clean[number], degraded[number], restored[0])
+        return Sample(*map(to_picture, pictures))
 
 
 class ColorizeValidator(Validator):

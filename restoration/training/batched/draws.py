@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -11,6 +12,16 @@ import torch
 from torch import Tensor
 
 T = TypeVar("T")
+
+
+@lru_cache
+def constants(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Numbers as a float32 tensor on a device.
+
+    Kept, because copying them there makes the host wait until the device has done all that was
+    asked of it before.
+    """
+    return torch.tensor(values, device=device, dtype=torch.float32)
 
 
 class Draws:
@@ -84,7 +95,7 @@ class Draws:
         Returns:
             Indices (int64) of each group's samples; groups may be empty.
         """
-        order = torch.randperm(count, generator=self._generator, device=self.device)
+        order = self.uniform(count).argsort()
         return torch.split(order, self.sizes(count, shares))
 
     def subset(self, count: int, share: float) -> Tensor:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from restoration.training.batched.draws import constants
+
 _LUMINANCE = (
     16, 11, 10, 16, 24, 40, 51, 61,
     12, 12, 14, 19, 26, 58, 60, 55,
@@ -112,8 +114,7 @@ def _table(base: tuple[int, ...], quality: Tensor) -> Tensor:
     """Quantisation tables (N, 8, 8) of the qualities (N,), transposed."""
     quality = quality.float()
     scale = torch.where(quality < 50, (5000 / quality).floor(), 200 - 2 * quality)
-    steps = torch.tensor(base, device=quality.device, dtype=torch.float32)
-    table = ((scale[:, None] * steps + 50) / 100).floor().clamp(1, 255)
+    table = ((scale[:, None] * constants(base, quality.device) + 50) / 100).floor().clamp(1, 255)
     return table.view(-1, 8, 8).mT
 
 
