@@ -53,10 +53,11 @@ class Ranks:
         latest, stop = answer.tolist()
         return latest, bool(stop)
 
-    def wait(self) -> None:
-        """Until all processes are here."""
+    def leave(self) -> None:
+        """Wait until all processes are here, and end their connection."""
         if self.count > 1:
             distributed.barrier()
+            distributed.destroy_process_group()
 
 
 def join(device: torch.device) -> Ranks:
@@ -67,8 +68,7 @@ def join(device: torch.device) -> Ranks:
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return Ranks()
-    if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return Ranks(distributed.get_rank(), distributed.get_world_size())
 
 

@@ -163,6 +163,7 @@ def train(
     if ranks.is_first:
         save_weights(state.average, task.config, output, task=task.name)
         checkpoint.unlink(missing_ok=True)
+    ranks.leave()
     return progress
 
 
