@@ -19,6 +19,7 @@ from restoration.training.batched import (
     PhotoBuffer,
     as_gray,
     as_old_film,
+    gray_at_the_end,
     random_blur,
     random_noise,
 )
@@ -119,11 +120,12 @@ class Denoise(TrainingTask):
     name = "denoise"
 
     config: NetworkConfig = DENOISE_NETWORK
-    patch: int = 96
+    patch: int = 128
+    batch: int = 10
 
     def draw_batch(self, photos: PhotoBuffer, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Draw noisy patches and the clean ones, one in ten of them gray."""
-        clean = some_gray(photos.patches(self.batch, self.patch, draws).float(), draws)
+        """Draw noisy patches and the clean ones, three in ten of them gray."""
+        clean = gray_at_the_end(photos.patches(self.batch, self.patch, draws).float(), draws)
         return random_noise(clean, draws).div_(255), clean.div_(255)
 
 
@@ -136,8 +138,8 @@ class Deblur(TrainingTask):
     """Pixels drawn around the patch, so that all blur comes from real neighbours."""
 
     config: NetworkConfig = DEBLUR_NETWORK
-    patch: int = 128
-    batch: int = 10
+    patch: int = 144
+    batch: int = 8
 
     @property
     def minimum_side(self) -> int:

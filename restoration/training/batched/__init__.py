@@ -10,6 +10,20 @@ otherwise.
 
 from restoration.training.batched.draws import Draws
 from restoration.training.batched.photos import PhotoBuffer
-from restoration.training.batched.recipes import as_gray, as_old_film, random_blur, random_noise
+from restoration.training.batched.recipes import (
+    as_gray,
+    as_old_film,
+    gray_at_the_end,
+    random_blur,
+    random_noise,
+)
 
-__all__ = ["Draws", "PhotoBuffer", "as_gray", "as_old_film", "random_blur", "random_noise"]
+__all__ = [
+    "Draws",
+    "PhotoBuffer",
+    "as_gray",
+    "as_old_film",
+    "gray_at_the_end",
+    "random_blur",
+    "random_noise",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -25,6 +26,10 @@ from restoration.training.batched.kernels import (
 
 BLUR_REACH = 15
 """Pixels over which the widest blur kernel spreads a pixel, to each side."""
+NOISE_SHARES: Final = (0.05, 0.47, 0.25, 0.23)
+"""Of denoise's samples: clean, white noise, old photographs' noise, monochrome white noise."""
+GRAY_SHARE: Final = 0.3
+"""Of denoise's photographs: those with monochrome noise and some with old photographs' noise."""
 
 
 def quantise(images: Tensor) -> Tensor:
@@ -48,13 +53,15 @@ def white_noise(images: Tensor, sigma: Tensor, draws: Draws) -> Tensor:
 def random_noise(clean: Tensor, draws: Draws) -> Tensor:
     """Degrade a batch for denoise.
 
-    Five in a hundred: no noise, since what is clean must stay. 60: white noise, sigma 0-75 (weak
-    noise a little more often), independent per channel (one in twenty of them luminance only).
-    The rest: what scans of old photographs hold, see `old_photo_noise`. Then quantisation, and
-    JPEG (quality 60-95) for 60 % of the latter and 5 % of the white.
+    `NOISE_SHARES` of the batch, in this order: no noise, since what is clean must stay; white
+    noise, sigma 0-75 (weak noise a little more often), independent per channel; what scans of old
+    photographs hold, see `old_photo_noise`; white noise, sigma 0-75, equal in all channels, as
+    monochrome photographs have it. Then quantisation, and JPEG (quality 60-95) for 60 % of old
+    photographs' noise and 5 % of the white.
 
     Args:
-        clean: (N, 3, H, W) with H = W.
+        clean: (N, 3, H, W) with H = W; the last `GRAY_SHARE` of them gray, so that noise which is
+            equal in all channels falls on gray photographs (`gray_at_the_end`).
         draws: source of randomness.
 
     Returns:
@@ -62,22 +69,36 @@ def random_noise(clean: Tensor, draws: Draws) -> Tensor:
     """
     side = clean.shape[-1]
     # Photographs come in random order: a run of samples is as good as a random choice of them.
-    sizes = draws.sizes(len(clean), (0.05, 0.35, 0.6 * 0.05, 0.6 * 0.95))
-    untouched, old, monochrome, white = torch.split(clean, sizes)
+    sizes = draws.sizes(len(clean), NOISE_SHARES)
+    untouched, white, old, monochrome = torch.split(clean, sizes)
     parts = [untouched]
+    if len(white):
+        parts.append(white_noise(white, _sigmas(len(white), draws), draws))
     if len(old):
         parts.append(old_photo_noise(old, draws))
     if len(monochrome):
         field = draws.normal(len(monochrome), side, side)
-        sigma = draws.uniform(len(monochrome), 0, 75)[:, None, None]
+        sigma = _sigmas(len(monochrome), draws)[:, None, None]
         parts.append(monochrome + (sigma * field)[:, None])
-    if len(white):
-        parts.append(white_noise(white, 75 * draws.uniform(len(white)).pow(1.25), draws))
     noisy = quantise(torch.cat(parts))
-    untouched, old, white = torch.split(noisy, [sizes[0], sizes[1], sizes[2] + sizes[3]])
-    compress(old, 0.6, (60, 95), draws)
+    _, white, old, monochrome = torch.split(noisy, sizes)
     compress(white, 0.05, (60, 95), draws)
+    compress(old, 0.6, (60, 95), draws)
+    compress(monochrome, 0.05, (60, 95), draws)
     return noisy
+
+
+def gray_at_the_end(images: Tensor, draws: Draws) -> Tensor:
+    """Turn the last `GRAY_SHARE` of the photographs (N, 3, H, W) gray, in place."""
+    colour, _ = draws.sizes(len(images), (1 - GRAY_SHARE, GRAY_SHARE))
+    if colour < len(images):
+        images[colour:] = as_gray(images[colour:])
+    return images
+
+
+def _sigmas(count: int, draws: Draws) -> Tensor:
+    """Standard deviations of white noise, 0-75, (count,)."""
+    return 75 * draws.uniform(count).pow(1.35)
 
 
 def old_photo_noise(images: Tensor, draws: Draws) -> Tensor:
@@ -120,8 +141,8 @@ def old_photo_noise(images: Tensor, draws: Draws) -> Tensor:
 def random_blur(clean: Tensor, margin: int, draws: Draws) -> Tensor:
     """Degrade a batch for deblur: blur, then noise (sigma 0-10), and JPEG (75-96) for 12 %.
 
-    12 % sharp, 30 % Gaussian (isotropic, sigma 0.5-3.6 px), 12 % anisotropic Gaussian, 8 %
-    defocus disk (radius 0.8-5 px), 38 % motion path (4-28 px). Weak noise is drawn more often:
+    10 % sharp, 24 % Gaussian (isotropic, sigma 0.5-3.6 px), 10 % anisotropic Gaussian, 8 %
+    defocus disk (radius 0.8-5 px), 48 % motion path (4-28 px). Weak noise is drawn more often:
     photographs come to this step denoised.
 
     Args:
@@ -134,7 +155,7 @@ def random_blur(clean: Tensor, margin: int, draws: Draws) -> Tensor:
     """
     count = len(clean)
     inner = (..., slice(margin, -margin), slice(margin, -margin))
-    sizes = draws.sizes(count, (0.12, 0.30, 0.12, 0.08, 0.38))
+    sizes = draws.sizes(count, (0.10, 0.24, 0.10, 0.08, 0.48))
     sharp, to_blur = clean[: sizes[0]], clean[sizes[0] :]
     kernels = torch.cat(_random_kernels(*sizes[1:], draws=draws))
     soft = torch.cat([sharp[inner], convolve(to_blur, kernels)[inner]])
