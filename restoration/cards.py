@@ -77,6 +77,7 @@ class ModelCard:
     known_failures: tuple[str, ...]
     failures_picture: str
     default_for: tuple[str, ...] = ()
+    observations: tuple[str, ...] = ()
 
     @property
     def defaults(self) -> str:
@@ -93,7 +94,8 @@ def read_card(path: Path) -> ModelCard:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values["metrics"] = tuple(Metric(**metric) for metric in values["metrics"])
-        for key in ("trained_on", "known_failures", "default_for"):
+        values.setdefault("observations", ())  # a card from before that field
+        for key in ("trained_on", "known_failures", "default_for", "observations"):
             values[key] = tuple(values[key])
         return ModelCard(**values)
     except (OSError, TypeError, KeyError, ValueError) as error:
@@ -115,6 +117,7 @@ def cards_markdown(cards: Iterable[ModelCard]) -> str:
 
 def card_markdown(card: ModelCard) -> str:
     """One card as a section of Markdown."""
+    seen = f"\n\nSeen on old photographs:\n\n{_listed(card.observations)}"
     picture = f"\n\n![what it does badly]({card.failures_picture})" if card.failures_picture else ""
     return (
         f"## {card.name}\n\n"
@@ -126,6 +129,7 @@ def card_markdown(card: ModelCard) -> str:
         f"Training: {duration(card.training_seconds)} on {card.training_device}\n\n"
         f"{_measured(card.metrics)}\n\n"
         f"Known failures:\n\n{_listed(card.known_failures)}{picture}"
+        f"{seen if card.observations else ''}"
     )
 
 

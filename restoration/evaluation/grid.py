@@ -106,11 +106,16 @@ def spread(count: int, photos: int) -> frozenset[int]:
     return frozenset((2 * i + 1) * photos // (2 * count) for i in range(count))
 
 
-def detail_crop(pixels: Byte) -> tuple[slice, slice]:
-    """Rows and columns of the crop with the most detail (mean gradient of luma)."""
+def detail_crop(pixels: Byte, side: int = CROP) -> tuple[slice, slice]:
+    """Rows and columns of the crop with the most detail (mean gradient of luma).
+
+    Args:
+        pixels: (H, W, 3) or (H, W) uint8.
+        side: of the crop in pixels; less where the photograph is smaller.
+    """
     luma = luma8(pixels).astype(np.float32)
     gradient = cv2.magnitude(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1))
-    sides = (min(CROP, luma.shape[0]), min(CROP, luma.shape[1]))
+    sides = (min(side, luma.shape[0]), min(side, luma.shape[1]))
     total = np.asarray(cv2.integral(gradient), np.float64)
     down = _starts(luma.shape[0], sides[0])
     across = _starts(luma.shape[1], sides[1])

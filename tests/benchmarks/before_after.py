@@ -12,8 +12,8 @@ import numpy as np
 
 from restoration.models import resolve_device
 from restoration.restore import Restorer
-from tests.benchmarks.contact_sheet import restored_row
-from tests.benchmarks.sheets import Byte, sheet
+from tests.benchmarks.contact_sheet import NOTHING, restored_row
+from tests.benchmarks.sheets import Byte, Cell, sheet
 
 ARCHIVE = Path(__file__).parent.parent / "sample_archive"
 # Photo, then the crop that is shown, as shares of height and width: details must be visible.
@@ -29,11 +29,13 @@ def main() -> None:
     restorer = Restorer(resolve_device("auto"))
     rows = []
     for name, share in SHOWN:
-        cells = [(label, crop(p, share)) for label, p in restored_row(ARCHIVE / name, restorer)]
-        if len(cells) == 2:  # a sound print: restored is the original itself
-            cells.insert(1, ("nothing to restore: passed through byte for byte", cells[0][1]))
-        labels = [NAMES[0], cells[1][0] if " " in cells[1][0] else NAMES[1], NAMES[2]]
-        rows.append([(label, pixels) for label, (_, pixels) in zip(labels, cells, strict=True)])
+        original, restored, colorized = restored_row(ARCHIVE / name, restorer)
+        if restored == (NOTHING, None):  # a sound print: the original itself
+            restored = ("nothing to restore: passed through byte for byte", original[1])
+        else:
+            restored = (NAMES[1], restored[1])
+        cells: list[Cell] = [(NAMES[0], original[1]), restored, (NAMES[2], colorized[1])]
+        rows.append([(label, None if p is None else crop(p, share)) for label, p in cells])
     sheet(rows, width=460).save(sys.argv[1], quality=88)
 
 

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 Byte = NDArray[np.uint8]
+Cell = tuple[str, Byte | None]
+"""A label and the picture under it, if there is one."""
 GAP = 8
 LABEL = 26
 
 
-def sheet(rows: Sequence[Sequence[tuple[str, Byte]]], *, width: int) -> Image.Image:
+def sheet(rows: Sequence[Sequence[Cell]], *, width: int) -> Image.Image:
     """A grid of labelled pictures, each cell `width` pixels wide; white where one is missing."""
     columns = max(len(row) for row in rows)
     strips = [_row(row, width, columns) for row in rows]
@@ -25,17 +27,25 @@ def sheet(rows: Sequence[Sequence[tuple[str, Byte]]], *, width: int) -> Image.Im
     return canvas
 
 
-def _row(cells: Sequence[tuple[str, Byte]], width: int, columns: int) -> Image.Image:
-    pictures = [_scaled(pixels, width) for _, pixels in cells]
-    height = max(picture.height for picture in pictures) + LABEL + GAP
+def _row(cells: Sequence[Cell], width: int, columns: int) -> Image.Image:
+    pictures = [None if pixels is None else _scaled(pixels, width) for _, pixels in cells]
+    height = max(picture.height for picture in pictures if picture) + LABEL + GAP
     strip = Image.new("RGB", (columns * (width + GAP) + GAP, height), "white")
     draw = ImageDraw.Draw(strip)
     font = ImageFont.load_default(size=15)
     for i, ((label, _), picture) in enumerate(zip(cells, pictures, strict=True)):
         left = GAP + i * (width + GAP)
-        draw.text((left, 4), label, fill="black", font=font)
-        strip.paste(picture, (left, LABEL))
+        draw.text((left, 4), shortened(label, font, width), fill="black", font=font)
+        if picture:
+            strip.paste(picture, (left, LABEL))
     return strip
+
+
+def shortened(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """The label, cut where it would run into the next one."""
+    while font.getlength(label) > width:
+        label = label[:-2].rstrip("…") + "…"
+    return label
 
 
 def _scaled(pixels: Byte, width: int) -> Image.Image:
