@@ -78,8 +78,11 @@ def predict_chroma(small: Float, model: Model) -> Float:
         chroma = model(batch).float().cpu()[0].numpy()
     if not np.isfinite(chroma).all():
         raise GuardError("the network returned NaN or infinity")
-    size = (small.shape[1], small.shape[0])
+    # The last row and column may reach beyond the picture, whose sides need not divide.
+    scale = 1 / model.network.config.scale
+    size = (round(chroma.shape[2] * scale), round(chroma.shape[1] * scale))
     enlarged = cv2.resize(chroma.transpose(1, 2, 0), size, interpolation=cv2.INTER_LINEAR)
+    enlarged = enlarged[: small.shape[0], : small.shape[1]]
     return np.asarray(np.clip(enlarged, -0.5, 0.5), np.float32)
 
 

@@ -7,6 +7,8 @@ from restoration.networks.base import (
     pad_to_multiple,
     parameter_count,
 )
+from restoration.networks.chroma_bins import ChromaBins
+from restoration.networks.colour_unet import ColourUNet, ColourUNetConfig
 from restoration.networks.registry import ARCHITECTURES, config_from_header, header_of
 from restoration.networks.unet import UNet, UNetConfig
 from restoration.networks.unet_256 import ReformedUNet256Config, UNet256Config
@@ -15,6 +17,9 @@ from restoration.networks.unet_maxpool import MaxPoolUNetConfig
 
 __all__ = [
     "ARCHITECTURES",
+    "ChromaBins",
+    "ColourUNet",
+    "ColourUNetConfig",
     "DCGANUNetConfig",
     "MaxPoolUNetConfig",
     "Network",

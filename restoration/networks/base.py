@@ -21,6 +21,10 @@ class Network(nn.Module):
         """Map (N, C, H, W) in [0, 1] to (N, C', H', W'), not clipped."""
         raise NotImplementedError
 
+    def pretrained(self) -> tuple[nn.Parameter, ...]:
+        """Parameters that may start from another task's weights, and then learn more slowly."""
+        return ()
+
 
 @dataclass(frozen=True)
 class NetworkConfig(ABC):

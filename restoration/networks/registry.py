@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from restoration.networks.base import NetworkConfig
+from restoration.networks.colour_unet import ColourUNetConfig
 from restoration.networks.unet import UNetConfig
 from restoration.networks.unet_256 import ReformedUNet256Config, UNet256Config
 from restoration.networks.unet_dcgan import DCGANUNetConfig
@@ -15,6 +16,7 @@ ARCHITECTURES: Final[dict[str, type[NetworkConfig]]] = {
     config.architecture: config
     for config in (
         UNetConfig,
+        ColourUNetConfig,
         UNet256Config,
         ReformedUNet256Config,
         MaxPoolUNetConfig,

@@ -20,7 +20,7 @@ from restoration.networks import (
 )
 from restoration.training.adversary import AdversaryConfig
 from restoration.training.options import TrainingOptions
-from restoration.training.tasks import TrainingTask
+from restoration.training.task import TrainingTask
 
 WARMUP_STEPS: Final = 50
 """Of the baselines, whose large batches of large patches make few steps in the same seconds."""

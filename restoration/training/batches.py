@@ -11,7 +11,7 @@ from torch import Tensor
 from restoration.errors import UsageError
 from restoration.training.batched import Draws, PhotoBuffer
 from restoration.training.data import PhotoSet
-from restoration.training.tasks import TrainingTask
+from restoration.training.task import TrainingTask
 
 Batches = Callable[[], tuple[Tensor, Tensor]]
 """Draws the next (inputs, targets), on the device."""

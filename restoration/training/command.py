@@ -17,17 +17,20 @@ import torch
 from rich.console import Console
 
 from restoration.errors import UsageError
+from restoration.networks import ColourUNetConfig
 from restoration.training import pack_command
 from restoration.training.baselines import OURS, TRAINABLE, prepare
-from restoration.training.data import PhotoSet, load_photos, photo_sources
+from restoration.training.data import HELD_OUT, PhotoSet, load_photos, photo_sources
 from restoration.training.duplicates import Excluded, excluded
+from restoration.training.encoder_weights import read_encoder
 from restoration.training.live import Live
 from restoration.training.machine import set_up_for_training
 from restoration.training.neighbours import SelfSupervisedDenoise
 from restoration.training.options import TrainingOptions
 from restoration.training.paired import read_pairs
 from restoration.training.stopping import TrainingStopped
-from restoration.training.tasks import TASKS, TrainingTask
+from restoration.training.task import TrainingTask
+from restoration.training.tasks import TASKS
 from restoration.training.trainer import train
 from restoration.training.weights import Initial, read_initial
 
@@ -90,9 +93,14 @@ def _add_data_arguments(parser: argparse.ArgumentParser, task: str) -> None:
                         help="leave out what shows the same as a photograph here (test sets); "
                         "may be repeated")  # fmt: skip
     parser.add_argument("--limit", type=int, help="at most this many photographs")
+    parser.add_argument("--held-out", type=int, default=HELD_OUT, metavar="N", help="photographs "
+                        "that are not trained on, for validation and for what is chosen "
+                        f"afterwards (default: {HELD_OUT})")  # fmt: skip
     parser.add_argument("--init", metavar="FILE|shipped", help="weights to start from")
     parser.add_argument("--keep-shape", action="store_true", help="with --init: train the task's "
                         "own network, with what fits it, not the file's")  # fmt: skip
+    if task == "colorize":
+        _add_colorize_arguments(parser)
     if task in PAIRED_TASKS:
         parser.add_argument("--paired", type=Path, metavar="DIR", help="folder with clean/ and "
                             "degraded/ photographs of equal names and sizes")  # fmt: skip
@@ -101,6 +109,17 @@ def _add_data_arguments(parser: argparse.ArgumentParser, task: str) -> None:
                             "photographs; no clean one is needed")  # fmt: skip
         parser.add_argument("--stride", type=int, choices=(1, 2), default=1, help="with "
                             "--self-supervised: 2 where grain is wider than a pixel")  # fmt: skip
+
+
+def _add_colorize_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--objective", choices=("bins", "regression"), default="bins",
+                        help="choice among bins of chroma, or not (default: bins)")  # fmt: skip
+    parser.add_argument("--init-encoder", action="store_true",
+                        help="start from an encoder trained on ImageNet (needs the extra "
+                        "'train')")  # fmt: skip
+    parser.add_argument("--encoder-rate", type=float, metavar="SHARE",
+                        help="learning rate of the encoder over that of the rest; 0 keeps it as "
+                        "it is (default: 0.1)")  # fmt: skip
 
 
 def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +136,8 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--muon-learning-rate", type=float, metavar="RATE",
                         help="of inner convolutions; 0: AdamW for all (default: 0.02; 0 for "
                         "baselines)")  # fmt: skip
+    parser.add_argument("--warmup-steps", type=int, metavar="N", help="steps over which the rates "
+                        "rise to their peaks (default: 300)")  # fmt: skip
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto",
                         help="auto: bf16 where the device computes it natively")  # fmt: skip
     parser.add_argument("--compile", action="store_true",
@@ -127,11 +148,13 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.minutes <= 0:
         raise UsageError(f"--minutes must be positive, not {arguments.minutes:g}")
-    for option in ("batch", "patch", "limit"):
-        value = getattr(arguments, option)
+    for option in ("batch", "patch", "limit", "held-out", "warmup-steps"):
+        value = getattr(arguments, option.replace("-", "_"))
         if value is not None and value < 1:
             raise UsageError(f"--{option} must be at least 1, not {value}")
     pack_command.check_folders(arguments)
+    if (getattr(arguments, "encoder_rate", None) or 0) < 0:
+        raise UsageError(f"--encoder-rate must be at least 0, not {arguments.encoder_rate:g}")
     paired = getattr(arguments, "paired", None)
     if not arguments.data and paired is None:
         raise UsageError("--data DIR" + (" or --paired DIR" if hasattr(arguments, "paired") else "")
@@ -150,6 +173,9 @@ def _task_and_options(arguments: argparse.Namespace) -> tuple[TrainingTask, Trai
         if arguments.architecture != OURS:
             raise UsageError(f"--self-supervised trains {OURS} only, not {arguments.architecture}")
         task = SelfSupervisedDenoise(config=task.config, stride=arguments.stride)
+    is_regression = getattr(arguments, "objective", "bins") == "regression"
+    if is_regression and isinstance(task.config, ColourUNetConfig):
+        task = replace(task, config=replace(task.config, bin_step=0.0))
     options = TrainingOptions(
         minutes=arguments.minutes,
         seed=arguments.seed,
@@ -164,12 +190,20 @@ def _task_and_options(arguments: argparse.Namespace) -> tuple[TrainingTask, Trai
         learning_rate=arguments.learning_rate or task.learning_rate,
     )
     options = replace(options, learning_rate=task.learning_rate)
+    if getattr(arguments, "encoder_rate", None) is not None:
+        options = replace(options, encoder_rate=arguments.encoder_rate)
     if arguments.muon_learning_rate is not None:
         options = replace(options, muon_learning_rate=arguments.muon_learning_rate)
+    if arguments.warmup_steps is not None:
+        options = replace(options, warmup_steps=arguments.warmup_steps)
     return task, options
 
 
 def _initial(arguments: argparse.Namespace, task: TrainingTask, console: Console) -> Initial | None:
+    if getattr(arguments, "init_encoder", False):
+        if arguments.init is not None:
+            raise UsageError("--init and --init-encoder: one of them, not both")
+        return Initial(task.config, read_encoder(task.config))
     if arguments.init is None:
         return None
     initial = read_initial(arguments.init, task.name, task.config, keep_shape=arguments.keep_shape)
@@ -194,6 +228,7 @@ def _photos(arguments: argparse.Namespace, task: TrainingTask) -> PhotoSet:
     photos = load_photos(
         arguments.data,
         minimum_side=task.minimum_side,
+        validation=arguments.held_out,
         limit=arguments.limit,
         largest_short_side=task.largest_short_side,
         excluded=unwanted,

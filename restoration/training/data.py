@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from restoration.training.pack import is_pack, pack_sources
 from restoration.training.sources import PhotoSource, decoded, file_sources, reduced
 
 Byte = NDArray[np.uint8]
+
+HELD_OUT: Final = 12
+"""Photographs that are not trained on unless a caller says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def load_photos(
     folders: Sequence[Path],
     *,
     minimum_side: int,
-    validation: int = 12,
+    validation: int = HELD_OUT,
     limit: int | None = None,
     largest_short_side: int | None = None,
     excluded: Excluded | None = None,

@@ -23,7 +23,8 @@ from restoration.networks import Network
 from restoration.training.batched import Draws, PhotoBuffer
 from restoration.training.batched.draws import constants
 from restoration.training.data import PhotoSet
-from restoration.training.tasks import Denoise, Forward
+from restoration.training.task import Forward
+from restoration.training.tasks import Denoise
 from restoration.training.validation import (
     Sample,
     Score,

@@ -3,33 +3,48 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from restoration.networks import Network
 from restoration.training.muon import Muon
 from restoration.training.options import TrainingOptions
 
 Optimizers = tuple[torch.optim.Optimizer, ...]
 
 
-def new_optimizers(network: nn.Module, options: TrainingOptions) -> Optimizers:
+def new_optimizers(network: Network, options: TrainingOptions) -> Optimizers:
     """Muon for the kernels of the inner convolutions, AdamW for everything else.
+
+    A pretrained encoder learns more slowly than the rest, or not at all; its filters (depthwise
+    kernels) stay in any case: they are 5 % of its weights, and their gradients on a CPU would be
+    a fifth of a step.
 
     After 2.5 minutes of denoise on two cores Muon is 0.7-1.2 dB ahead of AdamW alone.
     """
+    encoder = network.pretrained()
+    slow = {id(parameter) for parameter in encoder}
     inner = {
         id(module.weight)
         for module in network.modules()
         if options.muon_learning_rate
         and isinstance(module, nn.Conv2d)
+        and id(module.weight) not in slow
         # The first and last convolutions speak pixels, whose directions are not alike.
         and min(module.in_channels, module.out_channels) >= 16
     }
     kernels = [p for p in network.parameters() if id(p) in inner]
-    others = [p for p in network.parameters() if id(p) not in inner]
+    others = [p for p in network.parameters() if id(p) not in inner | slow]
+    groups: list[dict[str, Any]] = [{"params": others}]
+    if encoder:
+        for parameter in encoder:
+            parameter.requires_grad_(options.encoder_rate > 0 and not _is_filter(parameter))
+        rate = options.learning_rate * options.encoder_rate
+        groups.append({"params": list(encoder), "lr": rate})
     adamw = torch.optim.AdamW(
-        others,
+        groups,
         lr=options.learning_rate,
         betas=options.betas,
         weight_decay=options.weight_decay,
@@ -40,6 +55,11 @@ def new_optimizers(network: nn.Module, options: TrainingOptions) -> Optimizers:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
     return optimizers
+
+
+def _is_filter(parameter: Tensor) -> bool:
+    """Whether a weight is of a convolution in which each output sees one input channel."""
+    return parameter.ndim == 4 and parameter.shape[1] == 1 and parameter.shape[2] > 1
 
 
 def schedule_at(options: TrainingOptions, step: int, fraction: float) -> float:

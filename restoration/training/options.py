@@ -19,6 +19,8 @@ class TrainingOptions:
         steps: budget in optimiser steps instead, for runs that must not depend on the machine.
         learning_rate: peak of the schedule, for what AdamW trains.
         muon_learning_rate: likewise, for what Muon trains; 0 leaves everything to AdamW.
+        encoder_rate: learning rate of a pretrained encoder as a share of `learning_rate`; 0 keeps
+            the encoder as it is, which makes steps cheaper.
         warmup_steps: steps of linear warm-up.
         ema_decay: decay per step of the averaged weights that are written.
         betas: AdamW's decays of the gradient's moments; a short second one forgets a bad batch in
@@ -39,6 +41,7 @@ class TrainingOptions:
     steps: int | None = None
     learning_rate: float = 1.2e-3
     muon_learning_rate: float = 0.02
+    encoder_rate: float = 0.1
     warmup_steps: int = 300
     ema_decay: float = 0.999
     betas: tuple[float, float] = (0.9, 0.99)

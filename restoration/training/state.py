@@ -17,7 +17,7 @@ from restoration.training.averaging import snapshot
 from restoration.training.checkpoint import load_tensors, tensors_of, under
 from restoration.training.optimization import Optimizers, new_optimizers
 from restoration.training.options import TrainingOptions, uses_bf16
-from restoration.training.tasks import TrainingTask
+from restoration.training.task import TrainingTask
 
 
 @dataclass

@@ -21,7 +21,7 @@ from restoration.training.optimization import schedule_at, set_rates, tame_gradi
 from restoration.training.options import Progress, Tick, TrainingOptions, uses_bf16
 from restoration.training.state import State, load_checkpoint, new_state, save_checkpoint
 from restoration.training.stopping import TrainingStopped, stop_requested
-from restoration.training.tasks import Forward, TrainingTask
+from restoration.training.task import Forward, TrainingTask
 from restoration.training.validation import Validator
 from restoration.training.weights import save_weights
 
@@ -142,6 +142,7 @@ def train(
     """
     target = distributed.own_device(device)
     ranks = distributed.join(target)
+    task = task.informed(photos.train)
     state = new_state(task, options, target, initial)
     checkpoint = output.with_suffix(".checkpoint")
     if checkpoint.exists():

@@ -67,9 +67,10 @@ def read_initial(source: str, task: str, config: NetworkConfig, *, keep_shape: b
     except WeightsError as error:
         raise UsageError(f"--init: {error}") from error
     theirs = network.config
-    if (theirs.in_channels, theirs.out_channels, theirs.scale) != (
-        config.in_channels, config.out_channels, config.scale,
-    ):  # fmt: skip
+    channels = (config.in_channels, config.out_channels)
+    # Chroma may be said at any resolution; what restores must do so at the photograph's own.
+    is_too_coarse = config.scale == 1 and theirs.scale != 1
+    if (theirs.in_channels, theirs.out_channels) != channels or is_too_coarse:
         raise UsageError(
             f"--init {source}: a network from {theirs.in_channels} to {theirs.out_channels} "
             f"channels; {task} needs one from {config.in_channels} to {config.out_channels}"

@@ -15,6 +15,7 @@ from flows.cli import main
 from restoration.models import read_network
 from restoration.networks import (
     ARCHITECTURES,
+    ColourUNetConfig,
     DCGANUNetConfig,
     MaxPoolUNetConfig,
     Network,
@@ -65,7 +66,7 @@ def lived_in(config: NetworkConfig) -> Network:
 
 
 def test_every_baseline_has_its_recipe_and_its_tiny_twin() -> None:
-    assert set(ARCHITECTURES) == set(TRAINABLE)
+    assert set(ARCHITECTURES) == {*TRAINABLE, ColourUNetConfig.architecture}
     assert set(BASELINES) == set(TINY)
 
 

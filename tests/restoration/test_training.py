@@ -92,15 +92,15 @@ def test_batches_are_shaped_for_the_network(task: TrainingTask, photos: Path) ->
 
 
 def test_a_sharp_deblur_sample_is_its_own_target() -> None:
-    data = PhotoSet([np.full((160, 160, 3), 90, np.uint8)], ())
+    data = PhotoSet([np.full((180, 180, 3), 90, np.uint8)], ())
     inputs, targets = batches_for(replace(TASKS["deblur"], batch=32), data, 0, CPU)()
     torch.testing.assert_close(targets, torch.full_like(targets, 90 / 255))
     assert (inputs - targets).abs().max() < 60 / 255
 
 
 def test_colorize_learns_the_photos_own_chroma() -> None:
-    """Of a photograph of one colour, at half the patch's resolution."""
-    data = PhotoSet([np.full((140, 150, 3), (200, 100, 50), np.uint8)], ())
+    """Of a photograph of one colour, at a quarter of the patch's resolution."""
+    data = PhotoSet([np.full((170, 180, 3), (200, 100, 50), np.uint8)], ())
     _, chroma = batches_for(TASKS["colorize"], data, 0, CPU)()
     y = 0.299 * 200 + 0.587 * 100 + 0.114 * 50
     expected = torch.tensor([(50 - y) / 1.772, (200 - y) / 1.402]) / 255
@@ -108,11 +108,11 @@ def test_colorize_learns_the_photos_own_chroma() -> None:
 
 
 def test_colorize_sees_photos_at_all_working_sizes() -> None:
-    sizes = [min(p.shape[:2]) for p in TASKS["colorize"].prepared([scene(200, 240)] * 60)]
-    assert (min(sizes), max(sizes)) == (128, 172)
+    sizes = [min(p.shape[:2]) for p in TASKS["colorize"].prepared([scene(220, 240)] * 60)]
+    assert (min(sizes), max(sizes)) == (160, 216)
     assert max(np.diff(sorted(sizes))) <= 3
-    small = scene(140, 150)
-    assert max(p.shape[0] for p in TASKS["colorize"].prepared([small] * 9)) == 140
+    small = scene(170, 180)
+    assert max(p.shape[0] for p in TASKS["colorize"].prepared([small] * 9)) == 170
 
 
 def test_validation_photos_are_not_trained_on(photos: Path) -> None:
@@ -318,7 +318,8 @@ def test_calibration_scales_the_chroma(photos: Path, tmp_path: Path, capsys, mon
             read_network(vivid)(gray), 2 * read_network(weights)(gray), atol=1e-3, rtol=1e-2
         )
     monkeypatch.setattr(
-        "sys.argv", ["calibrate", str(weights), "--data", str(photos), "--photos", "2"]
+        "sys.argv",
+        ["calibrate", str(weights), "--data", str(photos), "--held-out", "2", "--patch", "64"],
     )
     calibrate.main()
-    assert capsys.readouterr().out.count("colourfulness") == len(calibrate.FACTORS)
+    assert capsys.readouterr().out.count("colourfulness") == 1 + len(calibrate.FACTORS)

@@ -9,10 +9,10 @@ otherwise.
 """
 
 from restoration.training.batched.draws import Draws
+from restoration.training.batched.film import as_old_prints
 from restoration.training.batched.photos import PhotoBuffer
 from restoration.training.batched.recipes import (
     as_gray,
-    as_old_film,
     gray_at_the_end,
     random_blur,
     random_noise,
@@ -22,7 +22,7 @@ __all__ = [
     "Draws",
     "PhotoBuffer",
     "as_gray",
-    "as_old_film",
+    "as_old_prints",
     "gray_at_the_end",
     "random_blur",
     "random_noise",

@@ -1,4 +1,4 @@
-"""What training samples suffer: the recipes of denoise, deblur and colorize."""
+"""What training samples suffer: the recipes of denoise and deblur."""
 
 from __future__ import annotations
 
@@ -175,38 +175,6 @@ def compress(images: Tensor, share: float, quality: tuple[int, int], draws: Draw
         lowest, highest = quality
         drawn = lowest + draws.integers(len(chosen), highest - lowest + 1)
         images[chosen] = jpeg_round_trip(images[chosen], drawn, subsampled=draws.happens(0.7))
-
-
-def as_old_film(y: Tensor, rgb: Tensor, draws: Draws) -> Tensor:
-    """Luma as other emulsions and years record it: spectral weights, contrast, fading, grain.
-
-    Args:
-        y: BT.601 luma in [0, 1], (N, H, W).
-        rgb: the photographs in [0, 1], (N, 3, H, W).
-        draws: source of randomness.
-
-    Returns:
-        (N, H, W) in [0, 1].
-    """
-    count = len(y)
-    y = y.clone()
-    emulsion = draws.subset(count, 0.4)
-    if len(emulsion):
-        # Gamma variates over their sum are Dirichlet-distributed.
-        weights = torch.stack([draws.gamma(len(emulsion), a) for a in (3.0, 5.0, 2.5)], 1)
-        weights = weights / weights.sum(1, keepdim=True)
-        y[emulsion] = (rgb[emulsion] * weights[:, :, None, None]).sum(1)
-    faded = draws.subset(count, 0.5)
-    if len(faded):
-        exponent = (0.25 * draws.normal(len(faded))).exp()[:, None, None]
-        low = draws.uniform(len(faded), 0, 0.12)[:, None, None]
-        high = draws.uniform(len(faded), 0.85, 1)[:, None, None]
-        y[faded] = low + y[faded].clamp(0, 1).pow(exponent) * (high - low)
-    grainy = draws.subset(count, 0.3)
-    if len(grainy):
-        sigma = draws.uniform(len(grainy), 0, 0.03)[:, None, None]
-        y[grainy] = y[grainy] + sigma * draws.normal(len(grainy), *y.shape[1:])
-    return y.clamp(0, 1)
 
 
 def _random_kernels(
