@@ -17,8 +17,7 @@ from typing import Any
 
 from flows.publishing import publish_original, publish_pixels, sha256_of
 from flows.version import software_version
-from restoration.assess import Assessment, assess
-from restoration.assess.noise import estimate_noise
+from restoration.assess import Assessment, assess, estimate_noise
 from restoration.codec import Photo, decode
 from restoration.errors import RestorationError, UnsupportedPhoto
 from restoration.plan import Plan, Step, make_plan

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from restoration.assess import BLURRED_SIGMA, NOISY_SIGMA, Assessment
+from restoration.assess import BLURRED_SIGMA, NOISY_SIGMA, SURE_ENOUGH, Assessment
 from restoration.errors import UsageError
 
 
@@ -27,7 +27,7 @@ class Step(enum.StrEnum):
 ALL_STEPS: Final = tuple(Step)
 
 MINIMUM_CONFIDENCE: Final = 0.3
-"""Below this the measurement is a guess, and a guess is no reason to change a photograph."""
+"""Below this "monochrome" is a guess, and a guess is no reason to colour a photograph."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,6 @@ def _decide_by_strength(
     measured = f"{name} {value:.1f}"
     if value < threshold:
         return PlannedStep(step, False, f"{measured} is below {threshold:g}")
-    if confidence < MINIMUM_CONFIDENCE:
+    if confidence < SURE_ENOUGH:
         return PlannedStep(step, False, f"{measured} is not certain (confidence {confidence:.2f})")
     return PlannedStep(step, True, f"{measured} is at least {threshold:g}")

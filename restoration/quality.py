@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from restoration.assess.noise import estimate_noise
+from restoration.assess import estimate_noise
 from restoration.colour import luma8
 
 Byte = NDArray[np.uint8]
@@ -28,8 +28,8 @@ class Quality:
 
     Attributes:
         sharpness: root mean square response of the 4-neighbour Laplacian on luma, less what
-            noise of the sigma measured on luma adds, 8-bit units (after Pech-Pacheco et al.,
-            "Diatom autofocusing in brightfield microscopy", ICPR 2000).
+            noise of the sigma measured on luma adds, 8-bit units; 0 where noise drowns it (after
+            Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000).
         colourfulness: Hasler and Suesstrunk, "Measuring colourfulness in natural images",
             SPIE 2003; 0 is gray, about 40 an ordinary colour photo.
         contrast: standard deviation of luma, 8-bit units (RMS contrast, Peli 1990).

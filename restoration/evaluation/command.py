@@ -11,8 +11,9 @@ import torch
 from rich.console import Console
 
 from restoration.errors import UsageError, WeightsError
-from restoration.evaluation import features, grid, peers
-from restoration.evaluation.assessment import evaluate_assessment
+from restoration.evaluation import assessment_peers, features, grid, peers
+from restoration.evaluation.assessment_figures import measured_assessment
+from restoration.evaluation.assessment_tables import assessment_tables
 from restoration.evaluation.export import CSV, PARQUET, Tables, check_target, write_tables
 from restoration.evaluation.measuring import Measurement, evaluate
 from restoration.evaluation.methods import (
@@ -33,7 +34,6 @@ from restoration.evaluation.protocols import (
 )
 from restoration.evaluation.report import Run, photo_rows, summarise
 from restoration.evaluation.tables import (
-    assessment_tables,
     colour_table,
     cost_table,
     restoration_tables,
@@ -63,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--weights", type=Path, action="append", default=[], metavar="FILE",
         help="weights to measure beside the shipped ones; may be repeated")  # fmt: skip
     add("--no-shipped", action="store_true", help="leave the shipped models out")
-    add("--peers", action="store_true", help="also measure OpenCV and scikit-image (slow)")
+    add(
+        "--peers", action="store_true", help="also measure OpenCV, scikit-image, cleanvision (slow)"
+    )
     add("--device", default="auto", metavar="auto|cpu|cuda")
     add("--csv", type=Path, metavar="FILE",
         help="a row per photo, condition and method; a summary beside it")  # fmt: skip
@@ -91,10 +93,15 @@ def run(arguments: argparse.Namespace) -> int:
     count = f"{len(photos)} photograph{'s' if len(photos) > 1 else ''}"
     title = f"{arguments.task} on {count} of {arguments.data.resolve().name}"
     if arguments.task == "assess":
-        report = evaluate_assessment([photo.pixels for photo in photos])
-        for table in assessment_tables(title, report):
+        if arguments.peers:
+            _note_missing("their peers are left out", assessment_peers.missing_packages(), notes)
+        where = Run("assess", arguments.data.resolve().name, "cpu", command_line(arguments))
+        pixels = [photo.pixels for photo in photos]
+        with notes.status("measuring"):
+            found = measured_assessment(pixels, where, peers=arguments.peers)
+        for table in assessment_tables(title, found.report, console.width):
             console.print(table)
-        _write(arguments, {"": report.errors, "decisions": report.decisions}, console)
+        _write(arguments, found.tables, console)
         return 0
     title += " (gray)" if are_gray(photos) else ""
     _measure(arguments, photos, title, console, notes)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from rich.table import Table
 
-from restoration.evaluation.assessment import AssessmentReport
 from restoration.evaluation.features import NAME as FEATURE_DISTANCE
 from restoration.evaluation.report import Summary
 from restoration.quality import IDENTICAL_PSNR_DB
@@ -78,28 +77,3 @@ def _scores(summary: Summary) -> str:
     if summary.psnr_db >= IDENTICAL_PSNR_DB:
         return "identical / 1"
     return f"{summary.psnr_db:.2f} / {summary.ssim:.3f}"
-
-
-def assessment_tables(title: str, report: AssessmentReport) -> tuple[Table, Table]:
-    """Recall and precision of the decisions; errors of the measured strengths."""
-    decisions = Table(title=f"{title}: decisions")
-    for name in ("what is told apart", "positives", "recall", "precision"):
-        decisions.add_column(name, justify="left" if name.startswith("what") else "right")
-    for score in report.decisions:
-        decisions.add_row(
-            score.name, str(score.positives), f"{score.recall:.3f}", f"{score.precision:.3f}"
-        )
-    errors = Table(title=f"{title}: measured strength")
-    for name in ("degradation", "true sigma", "noise beside", "mean estimate", "MAE", "rel. error"):
-        errors.add_column(name, justify="left" if name == "degradation" else "right")
-    for error in report.errors:
-        relative = "" if error.level == 0 else f"{error.mean_relative_error:.0%}"
-        errors.add_row(
-            error.name,
-            f"{error.level:g}",
-            f"{error.noise_sigma:g}",
-            f"{error.mean_estimate:.2f}",
-            f"{error.mean_absolute_error:.2f}",
-            relative,
-        )
-    return decisions, errors

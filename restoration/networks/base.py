@@ -52,6 +52,11 @@ class NetworkConfig(ABC):
         return 1.0
 
     @property
+    def sees_pixels(self) -> bool:
+        """Whether its cost grows with the photograph; that of others counts as none."""
+        return True
+
+    @property
     def context(self) -> int:
         """Pixels around a tile whose content still moves its result by as much as 1/255.
 
@@ -109,6 +114,8 @@ def gmac_per_megapixel(config: NetworkConfig, side: int = 512) -> float:
     every output position of a convolution (input position of a transposed one) costs as many as
     its kernel has weights.
     """
+    if not config.sees_pixels:
+        return 0.0
     macs = 0.0
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from restoration.networks.base import NetworkConfig
 from restoration.networks.colour_unet import ColourUNetConfig
+from restoration.networks.statistics_regressor import StatisticsRegressorConfig
 from restoration.networks.unet import UNetConfig
 from restoration.networks.unet_256 import ReformedUNet256Config, UNet256Config
 from restoration.networks.unet_dcgan import DCGANUNetConfig
@@ -23,6 +24,12 @@ ARCHITECTURES: Final[dict[str, type[NetworkConfig]]] = {
         DCGANUNetConfig,
     )
 }
+"""Image to image."""
+
+REGRESSORS: Final[dict[str, type[NetworkConfig]]] = {
+    StatisticsRegressorConfig.architecture: StatisticsRegressorConfig
+}
+"""Statistics of a photograph to measurements."""
 
 
 def header_of(config: NetworkConfig, task: str) -> dict[str, str]:
@@ -37,6 +44,7 @@ def config_from_header(header: Mapping[str, str]) -> NetworkConfig:
         ValueError: the header names no architecture that is known here.
     """
     name = header.get("architecture", "")
-    if name not in ARCHITECTURES:
+    known = ARCHITECTURES | REGRESSORS
+    if name not in known:
         raise ValueError(f"unknown architecture {name!r}")
-    return ARCHITECTURES[name].from_json(header.get("config", ""))
+    return known[name].from_json(header.get("config", ""))

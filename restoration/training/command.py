@@ -18,7 +18,7 @@ from rich.console import Console
 
 from restoration.errors import UsageError
 from restoration.networks import ColourUNetConfig
-from restoration.training import pack_command
+from restoration.training import assess_command, pack_command
 from restoration.training.baselines import OURS, TRAINABLE, prepare
 from restoration.training.data import HELD_OUT, PhotoSet, load_photos, photo_sources
 from restoration.training.duplicates import Excluded, excluded
@@ -45,12 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         child = commands.add_parser(name, help=f"train a {name} network")
         _add_data_arguments(child, name)
         _add_training_arguments(child)
+    assessing = commands.add_parser("assess", help="fit the estimator of noise and blur")
+    assess_command.add_arguments(assessing)
     packing = commands.add_parser("pack", help="read photographs once, write what loads fast")
     pack_command.add_arguments(packing)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train as the arguments say, or pack; returns the exit code.
+    """Train, fit or pack as the arguments say; returns the exit code.
 
     Raises:
         UsageError: arguments or data that make no sense.
@@ -59,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(quiet=os.environ.get("RANK", "0") != "0")
     if arguments.task == "pack":
         return pack_command.run(arguments, console)
+    if arguments.task == "assess":
+        return assess_command.run(arguments, console)
     _check(arguments)
     task, options = _task_and_options(arguments)
     initial = _initial(arguments, task, console)

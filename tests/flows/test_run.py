@@ -94,12 +94,14 @@ def test_untouched_photos_pass_byte_for_byte(archive: Path, target: Path) -> Non
 
 def test_rows_measure_before_and_after(archive: Path, target: Path) -> None:
     run(archive, target)
-    row = latest(archive, target)["a/b/noisy.png"]
+    rows = latest(archive, target)
+    clean, row = rows["a/clean.png"], rows["a/b/noisy.png"]
+    assert clean.sharpness_before == pytest.approx(measure(scene(seed=1)).sharpness)
     assert row.noise_sigma == pytest.approx(25, abs=4)
     assert row.noise_sigma_after < 8
     assert row.change_psnr_db < 30
     assert 0 < row.change_ssim < 1
-    assert row.sharpness_before > 0
+    assert row.sharpness_after > row.sharpness_before >= 0, "noise is not sharpness"
     assert row.contrast_after == pytest.approx(measure(scene()).contrast, rel=0.05)
     assert row.contrast_before > row.contrast_after, "noise counts as contrast"
     assert row.seconds_restore > 0

@@ -13,6 +13,7 @@ from PIL import Image
 from flows.cli import main
 from restoration.colour import as_gray, luma8
 from restoration.errors import UsageError
+from restoration.evaluation.card import metrics_from
 from restoration.evaluation.methods import Truth
 from restoration.evaluation.peers import deblurring_peers, denoising_peers
 from restoration.evaluation.protocols import (
@@ -71,7 +72,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         ("denoise", 240, ["input", shipped("denoise"), "sigma 25", "clean", "GMAC/MP"]),
         ("deblur", 80, [shipped("deblur"), "Gaussian 1.6", "sharp, clean", "parameters"]),
         ("colorize", 100, ["input", shipped("colorize"), "true photos", "colourfulness"]),
-        ("assess", 240, ["recall", "MAE"]),
+        ("assess", 240, ["recall", "false alarms", "mean absolute error"]),
     ],
 )
 def test_evaluate_prints_tables_that_fit(
@@ -139,8 +140,32 @@ def test_parquet_holds_what_csv_holds(photos: Path, tmp_path: Path) -> None:
 
 def test_assessment_rows_are_exported(photos: Path, tmp_path: Path) -> None:
     assert evaluate("assess", "--data", photos, "--limit", 1, "--csv", tmp_path / "a.csv") == 0
-    assert "mean_absolute_error" in rows(tmp_path / "a.csv")[0]
+    assert {row["quantity"] for row in rows(tmp_path / "a.csv")} == {"noise", "blur"}
     assert "recall" in rows(tmp_path / "a-decisions.csv")[0]
+    assert "noisy" in rows(tmp_path / "a-alarms.csv")[0]
+    assert "confidence" in rows(tmp_path / "a-reliability.csv")[0]
+
+
+def test_the_assessments_figures_are_means_of_its_rows(photos: Path, tmp_path: Path) -> None:
+    words = ["assess", "--data", photos, "--limit", 1, "--peers", "--csv", tmp_path / "a.csv"]
+    assert evaluate(*words) == 0
+    own = [row for row in rows(tmp_path / "a.csv") if row["method"] == "restore-archive"]
+    figures = {
+        (m.condition, m.measure): m.value
+        for m in metrics_from(tmp_path / "a-summary.csv", card_for("assess").sha256)
+    }
+    errors = [float(r["mean_absolute_error"]) for r in own if r["name"] == "white noise"]
+    assert figures["white noise, 0-50 sigma", "mean error"] == pytest.approx(np.mean(errors))
+    assert figures["white noise, 0-50 sigma", "at the worst level"] == pytest.approx(max(errors))
+    relative = [
+        100 * float(r["mean_absolute_error"]) / float(r["level"])
+        for r in own if r["name"] == "defocus disk, noise 2.55"
+    ]  # fmt: skip
+    found = figures["defocus disk, noise 2.55, 0.8-4 px", "mean error %"]
+    assert found == pytest.approx(np.mean(relative), abs=1e-4)
+    alarms = rows(tmp_path / "a-alarms.csv")
+    assert {"restore-archive", "OpenCV Laplacian"} <= {row["method"] for row in alarms}
+    assert figures["clean skies, banded", "called noisy %"] == 0
 
 
 def test_a_gray_set_is_measured_as_gray(gray_photos: Path, tmp_path: Path, capsys) -> None:

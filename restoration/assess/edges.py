@@ -1,4 +1,4 @@
-"""Blind estimate of blur from the strongest edges, insensitive to noise.
+"""Blur of the edges, block by block and at four scales, insensitive to noise.
 
 A step edge blurred by a Gaussian of sigma s has, seen through a derivative of Gaussian of
 sigma a, the gradient A / sqrt(2 pi (s^2 + a^2)). The ratio R of the gradients at two scales a < b
@@ -7,12 +7,12 @@ therefore gives the blur, whatever the contrast A:
     s^2 = (b^2 - R^2 a^2) / (R^2 - 1)
 
 This is the re-blur ratio of Zhuo and Sim, "Defocus Map Estimation from a Single Image", Pattern
-Recognition 2011. Three things make it hold with noise: edges are found and oriented at the
-coarser scale and the finer gradient is projected on that direction, so its noise averages out
-over the edge pixels of a block; what noise adds to the products is measured in the evenest
-blocks and subtracted; and where the finer gradient still drowns in noise, both scales grow
+Recognition 2011. Two things make it hold with noise: edges are found and oriented at the coarser
+scale and the finer gradient is projected on that direction, so its noise averages out over the
+edge pixels of a block; and what noise adds to the products is measured in the evenest blocks and
+subtracted. Where the finer gradient still drowns in noise, the larger pairs of scales are right
 (the minimum reliable scale of Elder and Zucker, "Local Scale Control for Edge Detection and Blur
-Estimation", IEEE TPAMI 1998).
+Estimation", IEEE TPAMI 1998): which to believe is left to the regressor.
 """
 
 from __future__ import annotations
@@ -24,35 +24,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from restoration.assess.windows import native_windows, to_luma, without_margins
+from restoration.assess.windows import to_luma
 
 Byte = NDArray[np.uint8]
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
-
-BLURRED_SIGMA = 1.3
-"""From this blur (pixels, equivalent Gaussian) on deblurring is worthwhile.
-
-Sharp photographs (CBSD68) read 0-0.74, prints and small resampled pictures up to 1, a few soft
-ones 1.3-1.4; a Gaussian blur of 2 px reads 1.45 or more, 1.3 or more in 66 of 68 under noise of
-sigma 10.
-"""
 
 SCALES = ((0.7, 1.4), (1.0, 2.0), (1.5, 3.0), (2.0, 4.0))
 """Pairs (a, b) of Gaussian sigmas in pixels, finest first."""
 
 DIFFERENCE_VARIANCE = 1.0 / 3.0
 """Variance in pixels^2 that the central difference adds to a^2 and b^2: a box 2 pixels wide."""
-
-RELIABLE_SNR = 7.0
-"""Ratio of the edges' fine gradient to its noise from which a pair of scales is trusted."""
-
-TEXTURE_GAIN = 1.4
-"""Less gain in that ratio from the finest to the coarsest pair means that it was not noise.
-
-White noise gains threefold, grain 1.6 times; texture, which has no even block to measure noise
-in, hardly any, and is best measured at the finest pair.
-"""
 
 EDGE_SHARE = 0.3
 """Share of the gradient's ridge pixels, strongest first, that count as edges."""
@@ -69,19 +51,11 @@ BLOCK_SIDE = 24
 BLOCK_EDGES = 4
 """Fewest edge pixels of a block that counts."""
 
-SHARP_QUANTILE = 0.3
-"""Quantile of the blocks, weighted by edge pixels, that stands for the photograph.
+BLUR_QUANTILES = (0.05, 0.15, 0.3, 0.5, 0.7)
+"""Of the blocks' blur, weighted by edge pixels.
 
-Below the median, because the sharpest parts show what camera and scan can do, and blurred
-backgrounds are meant; not the minimum, because crossing edges and texture read as too sharp.
-"""
-
-CALIBRATION = (1.15, 0.15)
-"""Slope and offset (pixels) from the quantile's reading to the blur.
-
-The least-squares line over photographs (BSDS500's training part) blurred by 0.8-4 px, the same
-for all pairs of scales. It undoes the bias of `SHARP_QUANTILE` and takes as 0 the blur that a
-sharp photograph has of its own.
+The sharpest parts show what camera and scan can do, and blurred backgrounds are meant; but the
+very sharpest are crossing edges and texture, which read as too sharp.
 """
 
 NOISE_QUANTILE = 0.05
@@ -92,24 +66,8 @@ Pure white noise and grain measure 1.25-1.7 for gradients at 0.7-2 px, 2-2.4 for
 where noise matters little.
 """
 
-ENOUGH_BLOCKS = 12.0
-"""Number of edge blocks at which the confidence's first factor reaches one half."""
-
 LARGEST_SIGMA = 10.0
 """Readings beyond this (pixels) are no longer resolved by the coarsest scales."""
-
-
-@dataclass(frozen=True)
-class BlurEstimate:
-    """Blur of one photograph.
-
-    Attributes:
-        sigma: in pixels, of the Gaussian that blurs as much; 0 for a sharp photograph.
-        confidence: in [0, 1], see `estimate_blur`.
-    """
-
-    sigma: float
-    confidence: float
 
 
 @dataclass(frozen=True)
@@ -170,9 +128,9 @@ def _ridge_mask(x: Float, y: Float, energy: Float, border: int) -> NDArray[np.bo
     mask |= diagonal & falling & (energy >= beside(1, 1)) & (energy > beside(-1, -1))
     mask |= diagonal & ~falling & (energy >= beside(1, -1)) & (energy > beside(-1, 1))
     # Mirrored pixels beyond the border are not the photograph.
-    inner = np.zeros_like(mask)
-    inner[border : height - border, border : width - border] = True
-    return mask & inner
+    mask[:border] = mask[max(0, height - border) :] = False
+    mask[:, :border] = mask[:, max(0, width - border) :] = False
+    return mask
 
 
 def _ridges(luma: Float, fine: float, coarse: float) -> _Ridges:
@@ -181,7 +139,8 @@ def _ridges(luma: Float, fine: float, coarse: float) -> _Ridges:
     coarse_x, coarse_y = _gradient(luma, coarse)
     energy = coarse_x * coarse_x + coarse_y * coarse_y
     cross = fine_x * coarse_x + fine_y * coarse_y
-    y, x = np.nonzero(_ridge_mask(coarse_x, coarse_y, energy, int(2 * coarse) + 1))
+    places = np.flatnonzero(_ridge_mask(coarse_x, coarse_y, energy, int(2 * coarse) + 1))
+    y, x = np.divmod(places, luma.shape[1])
     columns = -(-luma.shape[1] // BLOCK_SIDE)
     tiles = []
     side = 16
@@ -194,7 +153,7 @@ def _ridges(luma: Float, fine: float, coarse: float) -> _Ridges:
             else np.empty(0, np.float32)
         )
     block = (y // BLOCK_SIDE) * columns + x // BLOCK_SIDE
-    return _Ridges(cross[y, x], energy[y, x], block, np.stack(tiles, axis=1))
+    return _Ridges(cross.take(places), energy.take(places), block, np.stack(tiles, axis=1))
 
 
 def _read(lumas: list[Float], fine: float, coarse: float) -> _Reading | None:
@@ -224,52 +183,36 @@ def _read(lumas: list[Float], fine: float, coarse: float) -> _Reading | None:
     return _Reading(variance, weight[counted], math.sqrt(signal / max(floor_fine / 2, 1e-6)))
 
 
-def _reliable(lumas: list[Float]) -> _Reading | None:
-    """Read at the finest pair of scales that the noise allows."""
-    finest = _read(lumas, *SCALES[0])
-    if finest is None or finest.snr >= RELIABLE_SNR:
-        return finest
-    coarsest = _read(lumas, *SCALES[-1])
-    if coarsest is None or coarsest.snr < TEXTURE_GAIN * finest.snr:
-        return finest
-    for scales in SCALES[1:-1]:
-        reading = _read(lumas, *scales)
-        if reading is not None and reading.snr >= RELIABLE_SNR:
-            return reading
-    return coarsest
-
-
-def _weighted_quantile(values: Double, weights: Double, share: float) -> float:
-    """Smallest value with at least `share` of the weight at or below it."""
-    order = np.argsort(values, kind="stable")
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, share * total[-1])])
-
-
-def estimate_blur(image: Byte) -> BlurEstimate:
-    """Estimate the blur as the sigma of the Gaussian that does the same.
-
-    The confidence is the product of three factors: the number n of blocks with edges, as
-    n / (n + 12); the agreement of the blocks, as 1 / (1 + d^2) with d the distance between their
-    20 % and 40 % quantiles in units of half a pixel plus the estimate; and the signal-to-noise
-    ratio of the edges' finer gradient, as r / (r + 2).
+def edge_statistics(windows: list[Byte]) -> Double | None:
+    """Measure the edges of a photograph's windows.
 
     Args:
-        image: (H, W) or (H, W, 3) R'G'B', uint8, any size from 1x1 up; is not modified.
+        windows: (H, W) or (H, W, 3) R'G'B', uint8.
 
     Returns:
-        The estimate: 0 with confidence 0 where there is no edge to measure.
+        (`LENGTH`,) float64: for each pair of scales the `BLUR_QUANTILES` in pixels (negative
+        where the edges are sharper than a step between two pixels), the logarithm of the edges'
+        signal-to-noise ratio and that of the number of edge blocks; zeros at scales without
+        edges. None where there are none at any scale.
     """
-    lumas = [to_luma(window) for window in native_windows(without_margins(image))]
-    reading = _reliable(lumas)
+    lumas = [to_luma(window) for window in windows]
+    readings = [_read(lumas, *scales) for scales in SCALES]
+    if all(reading is None for reading in readings):
+        return None
+    return np.concatenate([_values(reading) for reading in readings])
+
+
+LENGTH = len(SCALES) * (len(BLUR_QUANTILES) + 2)
+"""Number of values of a photograph's edge statistics."""
+
+
+def _values(reading: _Reading | None) -> Double:
     if reading is None:
-        return BlurEstimate(0.0, 0.0)
-    shares = (SHARP_QUANTILE - 0.1, SHARP_QUANTILE, SHARP_QUANTILE + 0.1)
-    variances = [_weighted_quantile(reading.variance, reading.weight, share) for share in shares]
-    # The signed root keeps the line continuous where edges are sharper than a pixel's step.
-    below, middle, above = (math.copysign(math.sqrt(abs(v)), v) for v in variances)
-    sigma = max(CALIBRATION[0] * middle + CALIBRATION[1], 0.0)
-    spread = (max(above, 0.0) - max(below, 0.0)) / (0.5 + sigma)
-    count = len(reading.variance)
-    confidence = count / (count + ENOUGH_BLOCKS) / (1.0 + spread**2)
-    return BlurEstimate(sigma, confidence * reading.snr / (reading.snr + 2.0))
+        return np.zeros(len(BLUR_QUANTILES) + 2)
+    order = np.argsort(reading.variance, kind="stable")
+    total = np.cumsum(reading.weight[order])
+    places = np.searchsorted(total, np.array(BLUR_QUANTILES) * total[-1])
+    quantiles = reading.variance[order][places]
+    signed = np.copysign(np.sqrt(np.abs(quantiles)), quantiles)
+    sizes = [math.log(max(reading.snr, 1e-2)), math.log(1 + len(order))]
+    return np.concatenate([signed, sizes])
