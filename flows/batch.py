@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from flows.photo import Outcome, Workshop, process
+from flows.photo import process
 from flows.progress import current_reporter, describe_row
+from flows.rows import Outcome, Workshop
 from flows.stopping import stop_requested
 from restoration.models import resolve_device
 from restoration.recipe import Options

@@ -10,76 +10,75 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any
+from dataclasses import replace
 
 from flows.publishing import publish_original, publish_pixels, sha256_of
-from flows.version import software_version
-from restoration.assess import Assessment, assess, estimate_noise
-from restoration.codec import Photo, decode
-from restoration.errors import RestorationError, UnsupportedPhoto
-from restoration.plan import Plan, Step, make_plan
-from restoration.quality import measure, psnr_db, ssim
-from restoration.recipe import Options, recipe_id
-from restoration.restore import Job, Restored, Restorer
-from storage import DestinationStore, EntryKind, OutOfSpace, SourceStore, StorageError
-from storage.manifest import ManifestIndex, ManifestRow, Status, WorkItem
+from flows.rows import (
+    Outcome,
+    Prepared,
+    Workshop,
+    blank_row,
+    carried_over,
+    compared_row,
+    described_row,
+    failed,
+)
+from restoration.assess import assess
+from restoration.codec import decode
+from restoration.plan import make_plan
+from restoration.restore import Job, Restored
+from storage import EndsRun, EntryKind, StorageError
+from storage.manifest import ManifestRow, Status, WorkItem
+
+MAX_REDOS = 2
+"""How often a photo is done again that was replaced while it was being worked on."""
 
 
-@dataclass(frozen=True)
-class Workshop:
-    """What every photo of a batch shares: stores, networks, options, identity."""
-
-    source: SourceStore
-    destination: DestinationStore
-    restorer: Restorer
-    options: Options
-    run_id: str
-
-    @cached_property
-    def earlier(self) -> ManifestIndex:
-        """What earlier runs did; loaded when the first touched photo asks, once per batch."""
-        return ManifestIndex.load(self.destination)
-
-    def recipe_id(self, used: Sequence[Step]) -> str:
-        """The recipe of a photo whose plan has these steps."""
-        return recipe_id(self.options, used, device=self.restorer.device.type)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a photo.
-
-    Attributes:
-        row: its manifest row.
-        was_unchanged: whether the row is an earlier one carried over, nothing having been done.
-    """
-
-    row: ManifestRow
-    was_unchanged: bool = False
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A photo that is decoded, assessed and planned, on its way to the networks."""
-
-    item: WorkItem
-    sha256: str
-    photo: Photo = field(repr=False)
-    assessment: Assessment
-    plan: Plan
-    seconds_decode: float
-    seconds_assess: float
-
-
-def process(items: Sequence[WorkItem], workshop: Workshop) -> Iterator[Outcome]:
+def process(
+    items: Sequence[WorkItem], workshop: Workshop, *, redos: int = MAX_REDOS
+) -> Iterator[Outcome]:
     """Take a group of photos all the way; yields one outcome for each, in order.
 
+    A photo that is replaced in the archive meanwhile is looked at again and done again.
+
+    Args:
+        items: the photos.
+        workshop: what they share.
+        redos: how often a photo that keeps changing is done again before it fails.
+
     Raises:
-        OutOfSpace: the destination is full; every further photo would meet the same.
+        EndsRun: the destination is full or the credentials expired; every further photo would
+            meet the same.
     """
+    for item, outcome in zip(items, _attempt(items, workshop), strict=True):
+        again = _looked_at_again(item, workshop) if outcome.source_changed and redos else None
+        if again is None:
+            yield outcome
+        else:
+            yield from process([again], workshop, redos=redos - 1)
+
+
+def _looked_at_again(item: WorkItem, workshop: Workshop) -> WorkItem | None:
+    """The photo as it is in the archive now; None where that cannot be told."""
+    try:
+        found = workshop.source.stat(item.path)
+    except EndsRun:
+        raise
+    except StorageError:
+        return None
+    return replace(
+        item,
+        size=found.size,
+        mtime_ns=found.mtime_ns,
+        kind=str(found.kind),
+        problem=found.problem,
+        previous_sha256="",
+        source_etag=found.etag,
+        source_version_id=found.version_id,
+    )
+
+
+def _attempt(items: Sequence[WorkItem], workshop: Workshop) -> Iterator[Outcome]:
     prepared = [prepare(item, workshop) for item in items]
     ready = [entry for entry in prepared if isinstance(entry, Prepared)]
     jobs = [Job(p.photo.pixels, p.plan, p.assessment.noise_sigma) for p in ready]
@@ -92,12 +91,12 @@ def process(items: Sequence[WorkItem], workshop: Workshop) -> Iterator[Outcome]:
             yield entry
             continue
         share = seconds * entry.photo.megapixels if entry.plan.steps else 0.0
-        yield Outcome(finish(entry, next(results), workshop, seconds_restore=share))
+        yield finish(entry, next(results), workshop, seconds_restore=share)
 
 
 def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
     """Read, decode, assess and plan one photo; an outcome where its way ends here."""
-    row = _blank_row(item, workshop)
+    row = blank_row(item, workshop)
     if item.problem:
         status = status_of_problem(item)
         return Outcome(
@@ -105,10 +104,11 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
         )
     try:
         started = time.perf_counter()
-        with workshop.source.open(item.path) as file:
-            row = replace(row, source_sha256=sha256_of(file))
+        with workshop.source.open(item.path, etag=item.source_etag) as file:
+            item = replace(item, source_version_id=file.entry.version_id)
+            row = replace(blank_row(item, workshop), source_sha256=sha256_of(file))
             if item.previous_sha256 and item.previous_sha256 == row.source_sha256:
-                carried = _carry_over(item, workshop)
+                carried = carried_over(item, workshop)
                 if carried is not None:
                     return Outcome(carried, was_unchanged=True)
             photo = decode(file, max_megapixels=workshop.options.max_megapixels)
@@ -125,8 +125,10 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
             seconds_decode=decoded - started,
             seconds_assess=time.perf_counter() - decoded,
         )
+    except EndsRun:
+        raise
     except Exception as error:
-        return Outcome(_failed(row, error))
+        return failed(row, error)
 
 
 def status_of_problem(item: WorkItem) -> Status:
@@ -135,18 +137,13 @@ def status_of_problem(item: WorkItem) -> Status:
     return Status.FAILED if is_loss else Status.SKIPPED
 
 
-def status_of_error(error: Exception) -> Status:
-    """Skipped for a sound file of a kind that is not supported, else failed."""
-    return Status.SKIPPED if isinstance(error, UnsupportedPhoto) else Status.FAILED
-
-
 def finish(
     prepared: Prepared, result: Restored | Exception, workshop: Workshop, *, seconds_restore: float
-) -> ManifestRow:
+) -> Outcome:
     """Encode and publish what was restored, and write down everything about it."""
-    row = _described(prepared, workshop, seconds_restore)
+    row = described_row(prepared, workshop, seconds_restore)
     if isinstance(result, Exception):
-        return _failed(row, result)
+        return failed(row, result)
     try:
         row = replace(
             _publish(row, prepared, result, workshop),
@@ -154,11 +151,11 @@ def finish(
             models=tuple(model.card.name for model in result.models),
             model_sha256=tuple(model.card.sha256 for model in result.models),
         )
-        return _compared(row, prepared, result)
-    except OutOfSpace:
+        return Outcome(compared_row(row, prepared, result))
+    except EndsRun:
         raise
     except Exception as error:
-        return _failed(row, error)
+        return failed(row, error)
 
 
 def _publish(
@@ -168,7 +165,7 @@ def _publish(
     item, destination = prepared.item, workshop.destination
     path = f"restored/{item.path}"
     if result.pixels is None:
-        done = publish_original(destination, path, workshop.source, item.path, prepared.sha256)
+        done = publish_original(destination, path, workshop.source, item, prepared.sha256)
     else:
         done = publish_pixels(destination, path, prepared.photo, result.pixels)
     row = replace(
@@ -194,93 +191,3 @@ def _publish(
         seconds_encode=done.seconds_encode + colour.seconds_encode,
         seconds_put=done.seconds_put + colour.seconds_put,
     )
-
-
-def _blank_row(item: WorkItem, workshop: Workshop) -> ManifestRow:
-    return ManifestRow(
-        source=item.path,
-        source_size=item.size,
-        source_mtime_ns=item.mtime_ns,
-        device=str(workshop.restorer.device),
-        status=Status.FAILED,
-        run_id=workshop.run_id,
-        recipe_id=workshop.recipe_id(()),
-        software_version=software_version(),
-        time=datetime.now(UTC),
-    )
-
-
-def _described(prepared: Prepared, workshop: Workshop, seconds_restore: float) -> ManifestRow:
-    assessment, photo = prepared.assessment, prepared.photo
-    return replace(
-        _blank_row(prepared.item, workshop),
-        source_sha256=prepared.sha256,
-        width=photo.pixels.shape[1],
-        height=photo.pixels.shape[0],
-        mode=photo.mode,
-        format=photo.format,
-        noise_sigma=assessment.noise_sigma,
-        noise_confidence=assessment.noise_confidence,
-        blur_sigma=assessment.blur_sigma,
-        blur_confidence=assessment.blur_confidence,
-        is_monochrome=assessment.is_monochrome,
-        monochrome_confidence=assessment.monochrome_confidence,
-        plan=tuple(step.value for step in prepared.plan.steps),
-        plan_reasons=prepared.plan.reasons,
-        strength=workshop.options.strength if prepared.plan.changes_pixels else None,
-        keep_grain=workshop.options.keep_grain if Step.DENOISE in prepared.plan.steps else None,
-        recipe_id=workshop.recipe_id(prepared.plan.steps),
-        seconds_decode=prepared.seconds_decode,
-        seconds_assess=prepared.seconds_assess,
-        seconds_restore=seconds_restore,
-    )
-
-
-def _compared(row: ManifestRow, prepared: Prepared, result: Restored) -> ManifestRow:
-    """Add quality before and after, and the amount of change."""
-    before = prepared.photo.pixels
-    after = before if result.pixels is None else result.pixels
-    sigma = prepared.assessment.noise_sigma
-    quality = measure(before)
-    row = replace(
-        row,
-        sharpness_before=quality.sharpness,
-        colourfulness_before=quality.colourfulness,
-        contrast_before=quality.contrast,
-    )
-    if result.pixels is not None:
-        quality, sigma = measure(after), estimate_noise(after).sigma
-    if prepared.plan.changes_pixels:
-        row = replace(row, change_psnr_db=psnr_db(before, after), change_ssim=ssim(before, after))
-    return replace(
-        row,
-        sharpness_after=quality.sharpness,
-        colourfulness_after=quality.colourfulness,
-        contrast_after=quality.contrast,
-        noise_sigma_after=sigma,
-    )
-
-
-def _failed(row: ManifestRow, error: Exception) -> ManifestRow:
-    known = isinstance(error, RestorationError | StorageError)
-    message = " ".join(str(error).split()) or type(error).__name__
-    return replace(
-        row,
-        status=status_of_error(error),
-        error_class=type(error).__name__,
-        error_message=message if known else f"unexpected: {message}",
-        error_is_permanent=isinstance(error, RestorationError) and error.is_permanent,
-    )
-
-
-def _carry_over(item: WorkItem, workshop: Workshop) -> ManifestRow | None:
-    """The earlier row of a photo that was touched (new mtime) but holds the same bytes."""
-    earlier = workshop.earlier.row(item.path)
-    if earlier is None:
-        return None
-    changes: dict[str, Any] = {
-        "source_mtime_ns": item.mtime_ns,
-        "run_id": workshop.run_id,
-        "time": datetime.now(UTC),
-    }
-    return replace(earlier, **changes)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import PurePosixPath
 
@@ -14,17 +17,31 @@ from flows.stopping import stop_requested
 from restoration.codec import OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, read_header
 from restoration.errors import RestorationError, UsageError
 from restoration.recipe import Options, current_recipe_ids
-from storage import DestinationStore, EntryKind, SourceEntry, SourceStore, StorageError
+from storage import (
+    Archived,
+    DestinationStore,
+    EndsRun,
+    EntryKind,
+    SourceEntry,
+    SourceStore,
+    StorageError,
+)
 from storage.globs import PathFilter
 from storage.manifest import KnownPhoto, ManifestIndex, Status, WorkItem
 
 LOOKUP_CHUNK = 5_000
 """Photos compared with the manifest at a time."""
 
+LOOKS_AHEAD = 16
+"""Photos whose headers are read at a time."""
+
 MAX_BATCH_PHOTOS = 1_000
 """A batch of thumbnails stays small enough to be lost without regret."""
 
 _BYTES_PER_PIXEL_GUESS = 0.5
+
+_WAS_OUT_OF_REACH = frozenset({EntryKind.ARCHIVED.value, Archived.__name__})
+"""Reasons to skip that go without a trace in size, time or ETag."""
 
 
 @dataclass(frozen=True)
@@ -134,27 +151,54 @@ def pending_items(
             survey.cut_short = True
             return
         known = index.lookup([entry.path for entry in chunk])
+        sizes = {} if request.force else _output_sizes(destination, known)
+        to_do = []
         for entry, earlier in zip(chunk, known, strict=True):
+            verdict = Verdict.TO_DO
             if not request.force and earlier is not None:
-                verdict = _compare(entry, earlier, recipes, destination)
+                verdict = _compare(entry, earlier, recipes, sizes)
                 if verdict is Verdict.DONE:
                     survey.unchanged += 1
                     survey.unchanged_failures += earlier.status == Status.FAILED
                     current_reporter().unchanged(1)
                     continue
-                if verdict is Verdict.TOUCHED:
-                    yield _work_item(source, entry, earlier, is_touched=True)
-                    continue
-            yield _work_item(source, entry, earlier)
+            is_touched = verdict is Verdict.TOUCHED
+            to_do.append(partial(_work_item, source, entry, earlier, is_touched=is_touched))
+        yield from _looked_at_ahead(to_do)
+
+
+def _output_sizes(
+    destination: DestinationStore, known: Sequence[KnownPhoto | None]
+) -> dict[str, int]:
+    """Bytes of the outputs that earlier runs left of these photos."""
+    rows = [row for row in known if row is not None]
+    restored = [row.restored_path for row in rows if row.restored_path]
+    colorized = [row.colorized_path for row in rows if row.colorized_path]
+    return {**destination.sizes(restored), **destination.sizes(colorized)}
+
+
+def _looked_at_ahead(looks: Sequence[Callable[[], WorkItem]]) -> Iterator[WorkItem]:
+    """Makes work items, several at a time: in a bucket, each one's header is a request."""
+    pool = ThreadPoolExecutor(min(LOOKS_AHEAD, max(len(looks), 1)))
+    waiting: deque[Future[WorkItem]] = deque()
+    try:
+        for look in looks:
+            waiting.append(pool.submit(look))
+            if len(waiting) >= LOOKS_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class Verdict(enum.Enum):
     """How a listed photo compares with its manifest row."""
 
     DONE = enum.auto()
-    """Same size and time, today's recipe, outputs in place."""
+    """Same size and time (or ETag), today's recipe, outputs in place."""
     TOUCHED = enum.auto()
-    """As DONE but for its time: its bytes decide."""
+    """As DONE but for its time or ETag: its bytes decide."""
     TO_DO = enum.auto()
 
 
@@ -162,24 +206,34 @@ def _compare(
     entry: SourceEntry,
     earlier: KnownPhoto,
     recipes: frozenset[str],
-    destination: DestinationStore,
+    sizes: Mapping[str, int],
 ) -> Verdict:
     if earlier.recipe_id not in recipes or earlier.source_size != entry.size:
         return Verdict.TO_DO
     if earlier.status == Status.FAILED and not earlier.error_is_permanent:
         return Verdict.TO_DO
+    if earlier.error_class in _WAS_OUT_OF_REACH and entry.kind is EntryKind.FILE:
+        return Verdict.TO_DO
     outputs = (
         (earlier.restored_path, earlier.restored_size),
         (earlier.colorized_path, earlier.colorized_size),
     )
-    try:
-        if any(path and destination.size(path) != size for path, size in outputs):
-            return Verdict.TO_DO
-    except StorageError:
-        return Verdict.TO_DO  # what is wrong there becomes this photo's row, not the run's end
-    if earlier.source_mtime_ns != entry.mtime_ns:
-        return Verdict.TOUCHED if earlier.source_sha256 else Verdict.TO_DO
-    return Verdict.DONE
+    if any(path and sizes.get(path) != size for path, size in outputs):
+        return Verdict.TO_DO
+    if is_same_content(entry, earlier):
+        return Verdict.DONE
+    return Verdict.TOUCHED if earlier.source_sha256 else Verdict.TO_DO
+
+
+def is_same_content(entry: SourceEntry, earlier: KnownPhoto) -> bool:
+    """Whether a photo of unchanged size is the one that the earlier row is about.
+
+    An ETag says it for sure, whatever the time: a copy to another bucket has a new time, and two
+    uploads within a second have the same.
+    """
+    if entry.etag and earlier.source_etag:
+        return entry.etag == earlier.source_etag
+    return entry.mtime_ns == earlier.source_mtime_ns
 
 
 def _photos(entries: Iterable[SourceEntry], survey: Survey) -> Iterator[SourceEntry]:
@@ -216,6 +270,8 @@ def _work_item(
         megapixels=0.0 if problem else _megapixels(source, entry),
         previous_sha256=(earlier.source_sha256 or "") if earlier and is_touched else "",
         may_be_colorized=earlier is not None and may_be_colorized(earlier),
+        source_etag=entry.etag,
+        source_version_id=entry.version_id,
     )
 
 
@@ -230,5 +286,7 @@ def _megapixels(source: SourceStore, entry: SourceEntry) -> float:
     try:
         with source.open(entry.path) as file:  # a TIFF's header may be at its end
             return read_header(file).megapixels
+    except EndsRun:
+        raise
     except (RestorationError, StorageError, OSError):
         return entry.size / _BYTES_PER_PIXEL_GUESS / 1e6

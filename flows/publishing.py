@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restoration.codec import Photo, encode
-from storage import DestinationStore, SourceStore, StorageError, StoredObject
+from storage import DestinationStore, SourceChanged, SourceStore, StoredObject
+from storage.manifest import WorkItem
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,16 @@ def publish_pixels(
 
 
 def publish_original(
-    destination: DestinationStore, path: str, source: SourceStore, original: str, sha256: str
+    destination: DestinationStore, path: str, source: SourceStore, original: WorkItem, sha256: str
 ) -> Published:
     """Store the bytes of `original` itself, if they are still those that were assessed.
 
     Raises:
-        StorageError: they are not, or one of the stores failed.
+        SourceChanged: they are not.
+        StorageError: one of the stores failed.
     """
     started = time.perf_counter()
-    with source.open(original) as file:
+    with source.open(original.path, etag=original.source_etag) as file:
         stored = destination.put(path, cast(BinaryIO, VerifyingReader(file, sha256)))
     return Published(stored, 0.0, time.perf_counter() - started)
 
@@ -68,12 +70,12 @@ class VerifyingReader:
         """Read as files do.
 
         Raises:
-            StorageError: at the end, where the bytes differ from those expected.
+            SourceChanged: at the end, where the bytes differ from those expected.
         """
         block = self._file.read(size)
         self._digest.update(block)
         if (not block or size < 0) and self._digest.hexdigest() != self._expected:
-            raise StorageError("the photo changed while it was being processed; run again")
+            raise SourceChanged("the photo changed while it was being worked on; run again")
         return block
 
 

@@ -107,8 +107,8 @@ def restore_archive(
     """Restore an archive of photographs.
 
     Args:
-        source: folder of the originals; it is only ever read.
-        destination: folder for restored/, colorized/ and manifest/.
+        source: folder of the originals or s3://bucket/folder; it is only ever read.
+        destination: folder or s3://bucket/folder for restored/, colorized/ and manifest/.
         steps: steps that may run, in order, separated by commas.
         strength: share of the restoration's change that is applied, 0 to 1.
         keep_grain: share of the luminance that denoising takes away that is given back, 0 to 1.
@@ -221,7 +221,8 @@ def sweep_after_killed_runs(target: DestinationStore) -> None:
     for path in leftovers:
         of_run = path.rpartition("/")[0]
         folders |= {of_run, f"{MANIFEST_FOLDER}/{of_run.rpartition('/')[2]}"}
-        unfinished += [item.path for item in read_worklist(target, path)]
+        # What had a problem was never worked on, and its name may be no path at all.
+        unfinished += [item.path for item in read_worklist(target, path) if not item.problem]
     for name in unfinished:
         folder = name.rpartition("/")[0]
         folders |= {f"restored/{folder}".rstrip("/"), f"colorized/{folder}".rstrip("/")}

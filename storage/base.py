@@ -8,7 +8,8 @@ place, so that a store that renames and one that uploads keep the same contract.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Sequence
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -23,6 +24,7 @@ class EntryKind(enum.StrEnum):
     SPECIAL = "special"
     UNREADABLE = "unreadable"
     BAD_NAME = "bad_name"
+    ARCHIVED = "archived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,9 @@ class SourceEntry:
         mtime_ns: time of the last change, nanoseconds since 1970 UTC; 0 where it is not known.
         kind: only a `FILE` can be opened.
         problem: plain words for a person when the kind is not `FILE`, else empty.
+        etag: object storage's mark of the content, without its quotes; empty where there is none.
+            Equal ones say equal content; different ones may too (uploads in other parts).
+        version_id: of a bucket that keeps versions; empty where it is not known.
     """
 
     path: str
@@ -43,6 +48,20 @@ class SourceEntry:
     mtime_ns: int
     kind: EntryKind = EntryKind.FILE
     problem: str = ""
+    etag: str = ""
+    version_id: str = ""
+
+
+class SourceFile(io.BufferedReader):
+    """An original, open for reading: seekable, a context manager.
+
+    Attributes:
+        entry: what is being read, as it was when it was opened.
+    """
+
+    def __init__(self, raw: io.RawIOBase, entry: SourceEntry) -> None:
+        super().__init__(raw, 128 * 1024)
+        self.entry = entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +72,13 @@ class StoredObject:
         path: relative POSIX path.
         size: bytes.
         sha256: of those bytes, 64 lower-case hexadecimal digits.
+        etag: as in `SourceEntry`; empty for a file.
     """
 
     path: str
     size: int
     sha256: str
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +97,7 @@ class SourceStore(Protocol):
         """Where the archive is, such as `file:///mnt/photos`."""
 
     def crawl(
-        self, *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+        self, *, include: Sequence[str] = (), exclude: Sequence[str] = (), start_after: str = ""
     ) -> Iterator[SourceEntry]:
         """Streams what is there in the code-point order of the full path, in bounded memory.
 
@@ -86,18 +107,26 @@ class SourceStore(Protocol):
         Args:
             include: globs (`storage.globs`); when given, only files that match one are yielded.
             exclude: globs of what is left out, also of what `include` names.
+            start_after: goes on behind this path, with what a whole crawl would yield after it.
 
         Raises:
             BadLocation: the root itself cannot be listed.
             StorageError: no room for the temporary file of a very large folder.
         """
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, *, etag: str = "") -> SourceFile:
         """Opens a file for reading: seekable, a context manager.
+
+        Args:
+            path: which one.
+            etag: of the content that is wanted; empty for whatever is there.
 
         Raises:
             UnsafePath: the path is not plain or leads outside the store.
             NotFound: no such file.
+            SourceChanged: it is not the content that is wanted. On object storage, reading raises
+                it, too, when the object is replaced meanwhile.
+            Archived: it must be brought back from an archive tier first.
             StorageError: not a regular file, or it cannot be read.
         """
 
@@ -128,7 +157,8 @@ class DestinationStore(Protocol):
         Raises:
             AlreadyExists: `overwrite` is False and the object is there.
             UnsafePath: the path is not plain, leads outside, or is reserved for the store.
-            OutOfSpace: the disk or the quota is full.
+            EndsRun: the disk or the quota is full, the credentials have expired, or the lock was
+                lost to another run.
             StorageError: anything else, with the path and the reason.
         """
 
@@ -144,6 +174,14 @@ class DestinationStore(Protocol):
     def size(self, path: str) -> int | None:
         """Bytes of the object; None where there is none."""
 
+    def sizes(self, paths: Iterable[str]) -> Mapping[str, int]:
+        """Bytes of each of these objects that is there; cheaper than `size` for neighbours.
+
+        Raises:
+            StorageError: a bucket cannot be listed. What cannot be looked at in a folder is left
+                out like what is not there.
+        """
+
     def delete(self, path: str) -> None:
         """Removes an object; one that is not there is fine."""
 
@@ -157,10 +195,11 @@ class DestinationStore(Protocol):
         """
 
     def lock(self) -> AbstractContextManager[None]:
-        """Holds the destination for one writer; freed by the system when the holder dies.
+        """Holds the destination for one writer; free again some time after the holder died.
 
         Raises:
             DestinationBusy: another live holder, also one in this process.
+            LeaseLost: on leaving the block, when another run took the destination over meanwhile.
         """
 
     def sweep(self, prefixes: Iterable[str]) -> int:

@@ -54,6 +54,7 @@ def walk(
     chosen: PathFilter,
     left_out: Callable[[bytes], bool] = is_hidden_or_litter,
     run_length: int = RUN_LENGTH,
+    start_after: str = "",
 ) -> Iterator[SourceEntry]:
     """Walks everything below `root` in the code-point order of the full relative path.
 
@@ -64,6 +65,7 @@ def walk(
         chosen: which paths are yielded and which folders are entered.
         left_out: names (not paths) of files and folders that are passed over in silence.
         run_length: names of one folder that are sorted in memory.
+        start_after: only what sorts behind this path; folders wholly before it are not listed.
 
     Yields:
         Files, and what could not be read, with the reason. What vanishes meanwhile is left out.
@@ -81,14 +83,18 @@ def walk(
             continue
         path = folder.path + name
         if not name.endswith(b"/"):
+            if shown(path) <= start_after:
+                continue
             entry = describe(root, path)
             if entry is not None and chosen.admits(entry.path):
                 yield entry
             continue
+        if shown(path) <= start_after and not start_after.startswith(shown(path)):
+            continue
         if not chosen.enters(shown(path).removesuffix("/")):
             continue
         listing, entry = _enter(root, path, left_out, run_length)
-        if entry is not None:
+        if entry is not None and entry.path > start_after:
             yield entry
         if listing is not None:
             open_folders.append(_Folder(path, listing.names))
@@ -114,7 +120,7 @@ def describe(root: bytes, path: bytes) -> SourceEntry | None:
     except OSError as error:
         return SourceEntry(text, 0, 0, EntryKind.UNREADABLE, f"cannot look at it: {reason(error)}")
     if stat.S_ISREG(found.st_mode):
-        return SourceEntry(text, found.st_size, _clamped(found.st_mtime_ns))
+        return describe_open(text, found)
     if stat.S_ISDIR(found.st_mode):
         problem = "a folder took the place of a file meanwhile: crawl again to see what is in it"
         return SourceEntry(text, 0, 0, EntryKind.UNREADABLE, problem)
@@ -126,6 +132,11 @@ def describe(root: bytes, path: bytes) -> SourceEntry | None:
         return SourceEntry(text, 0, _clamped(found.st_mtime_ns), kind, problem)
     problem = next((words for test, words in _SPECIAL if test(found.st_mode)), "not a file")
     return SourceEntry(text, 0, _clamped(found.st_mtime_ns), EntryKind.SPECIAL, problem)
+
+
+def describe_open(path: str, found: os.stat_result) -> SourceEntry:
+    """The entry of a regular file, from what the system says of it."""
+    return SourceEntry(path, found.st_size, _clamped(found.st_mtime_ns))
 
 
 def _clamped(mtime_ns: int) -> int:

@@ -43,8 +43,36 @@ class BadLocation(StorageError):  # noqa: N818
     """A source or destination that cannot be used: missing, not writable, or overlapping."""
 
 
-class OutOfSpace(StorageError):  # noqa: N818
-    """The disk (or the quota) of the destination is full: every further put would fail too."""
+class AccessDenied(StorageError):  # noqa: N818
+    """The policy of a bucket does not allow it; the message names the permission."""
+
+
+class SourceChanged(StorageError):  # noqa: N818
+    """The original was replaced while it was being read; what was read of it is of no use."""
+
+
+class Archived(StorageError):  # noqa: N818
+    """The original lies in an archive tier and must be restored from there before it is read."""
+
+
+class EndsRun(StorageError):  # noqa: N818
+    """Every further call would fail the same way, so that a run is better ended than gone on."""
+
+
+class OutOfSpace(EndsRun):
+    """The disk (or the quota) of the destination is full."""
+
+
+class CredentialsExpired(EndsRun):
+    """The credentials were good and are no longer: log in again and give the same command."""
+
+
+class CredentialsRefused(EndsRun):
+    """There are no credentials, or they are not those of this place."""
+
+
+class LeaseLost(EndsRun):
+    """Another run took the destination over, or nobody can tell that it did not."""
 
 
 def from_os_error(doing: str, path: str, error: OSError) -> StorageError:

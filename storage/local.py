@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
-from storage.base import EntryKind, SourceEntry, StoredEntry, StoredObject
-from storage.crawl import RUN_LENGTH, describe, walk
+from storage.base import EntryKind, SourceEntry, SourceFile, StoredEntry, StoredObject
+from storage.crawl import RUN_LENGTH, describe, describe_open, walk
 from storage.errors import (
     AlreadyExists,
     BadLocation,
     NotFound,
+    SourceChanged,
     StorageError,
     UnsafePath,
     from_os_error,
@@ -50,8 +52,8 @@ class _Folder:
         """Where the folder is, as a `file://` address."""
         return self.root.as_uri()
 
-    def open(self, path: str) -> BinaryIO:
-        """See `SourceStore.open`; symbolic links and special files are refused."""
+    def _open(self, path: str) -> io.FileIO:
+        """Opens a regular file; symbolic links and special files are refused."""
         full = self._full(path, check_relative(path))
         # O_NONBLOCK: a named pipe without a writer would block for ever before it can be refused.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -66,7 +68,7 @@ class _Folder:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise StorageError(f"cannot read {path}: not a regular file")
-            return cast(BinaryIO, os.fdopen(descriptor, "rb"))
+            return io.FileIO(descriptor, "rb")
         except BaseException:
             os.close(descriptor)
             raise
@@ -110,10 +112,22 @@ class LocalSource(_Folder):
         self._run_length = run_length
 
     def crawl(
-        self, *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+        self, *, include: Sequence[str] = (), exclude: Sequence[str] = (), start_after: str = ""
     ) -> Iterator[SourceEntry]:
         """See `SourceStore.crawl`; links are not followed and special files never opened."""
-        return walk(self._base, PathFilter(include, exclude), run_length=self._run_length)
+        return walk(
+            self._base,
+            PathFilter(include, exclude),
+            run_length=self._run_length,
+            start_after=start_after,
+        )
+
+    def open(self, path: str, *, etag: str = "") -> SourceFile:
+        """See `SourceStore.open`; a file has no ETag, so none can be asked for."""
+        if etag:
+            raise SourceChanged(f"{path} is a file and cannot be the object that was listed")
+        file = self._open(path)
+        return SourceFile(file, describe_open(path, os.fstat(file.fileno())))
 
     def head(self, path: str, length: int) -> bytes:
         """See `SourceStore.head`."""
@@ -171,6 +185,10 @@ class LocalDestination(_Folder):
             raise from_os_error("cannot write", path, error) from error
         return stored
 
+    def open(self, path: str) -> BinaryIO:
+        """See `DestinationStore.open`; symbolic links and special files are refused."""
+        return io.BufferedReader(self._open(path))
+
     def size(self, path: str) -> int | None:
         """See `DestinationStore.size`."""
         full = self._full(path, check_relative(path))
@@ -181,6 +199,15 @@ class LocalDestination(_Folder):
         except OSError as error:
             raise from_os_error("cannot look at", path, error) from error
         return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def sizes(self, paths: Iterable[str]) -> Mapping[str, int]:
+        """See `DestinationStore.sizes`."""
+        found = {}
+        for path in paths:
+            with contextlib.suppress(StorageError):
+                if (size := self.size(path)) is not None:
+                    found[path] = size
+        return found
 
     def delete(self, path: str) -> None:
         """See `DestinationStore.delete`."""

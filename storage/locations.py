@@ -19,11 +19,17 @@ def open_source(location: str) -> SourceStore:
     """Opens an archive of originals.
 
     Args:
-        location: a path or a `file://` address.
+        location: a path, a `file://` address or `s3://bucket/folder`.
 
     Raises:
         BadLocation: not a folder, or a kind of place that is not supported.
+        StorageError: a bucket that cannot be listed.
     """
+    if _scheme(location) == "s3":
+        # Imported where it is needed: boto3 takes its time.
+        from storage.s3 import open_s3_source
+
+        return open_s3_source(location)
     return LocalSource(_local_path(location))
 
 
@@ -31,12 +37,17 @@ def open_destination(location: str, source: SourceStore) -> DestinationStore:
     """Opens the place for results. Nothing is made there before the first `put` or lock.
 
     Args:
-        location: a path, there or not, or a `file://` address.
+        location: a path, there or not, a `file://` address or `s3://bucket/folder`.
         source: the archive that must stay untouched.
 
     Raises:
         BadLocation: equal to, inside or above the source, not writable, or not supported.
+        StorageError: a bucket that cannot be listed.
     """
+    if _scheme(location) == "s3":
+        from storage.s3 import open_s3_destination
+
+        return open_s3_destination(location, source.url)
     destination = LocalDestination(_local_path(location))
     root = destination.root
     if source.url.startswith("file://"):
@@ -51,19 +62,23 @@ def open_destination(location: str, source: SourceStore) -> DestinationStore:
 def _local_path(location: str) -> Path:
     if not location or "\0" in location:
         raise BadLocation("a folder is needed; the location is empty or has a NUL character")
-    scheme = _SCHEME.match(location)
-    if scheme is None:
+    scheme = _scheme(location)
+    if not scheme:
         return Path(location).expanduser()
-    if scheme[1].lower() == "s3":
-        raise BadLocation("S3 archives are not supported yet; give a folder")
-    if scheme[1].lower() != "file":
-        raise BadLocation(f"{scheme[1]}:// archives are not supported; give a folder")
+    if scheme != "file":
+        raise BadLocation(f"{scheme}:// archives are not supported; give a folder or s3://bucket")
     # "?" and "#" are parts of a file's name here, not of an address.
     parts = urlsplit(location.replace("?", "%3F").replace("#", "%23"))
     if parts.netloc not in ("", "localhost") or not parts.path:
         raise BadLocation(f"{location} names no folder here; write file:///folder")
     # Not unquote(): a path that is not UTF-8 must come back as the very same bytes.
     return Path(os.fsdecode(unquote_to_bytes(parts.path)))
+
+
+def _scheme(location: str) -> str:
+    """What stands before `://`, in small letters; empty for a path."""
+    match = _SCHEME.match(location)
+    return match[1].lower() if match else ""
 
 
 def _check_usable(root: Path) -> None:

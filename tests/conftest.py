@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.s3.proxy import Proxy
+from tests.s3.server import S3Server, running_server
 
 # Before anything imports torch or Prefect: results must not depend on the machine's load, and
 # tests must not send anything anywhere.
@@ -32,3 +37,28 @@ def prefect_harness() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=600):
         yield
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server with one bucket; tests keep apart by their folders."""
+    with running_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_client(s3_server: S3Server) -> Any:
+    return s3_server.client()
+
+
+@pytest.fixture
+def s3_folder() -> str:
+    """A folder of the bucket that no other test uses."""
+    return f"test {uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def s3_proxy(s3_server: S3Server) -> Iterator[Proxy]:
+    """A proxy in front of the server that can be told to fail."""
+    with Proxy(s3_server.port).running() as proxy:
+        yield proxy

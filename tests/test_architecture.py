@@ -19,8 +19,9 @@ DOORS = {
     # Scores are exported as Parquet for the same readers as the manifest; `restoration/` may not
     # import `storage/`, so one file of it has a door of its own.
     "pyarrow": ("storage/manifest/", "restoration/evaluation/export.py"),
-    "boto3": ("storage/s3",),
-    "botocore": ("storage/s3",),
+    "boto3": ("storage/s3/",),
+    "botocore": ("storage/s3/",),
+    "types_boto3_s3": ("storage/s3/",),
     # The picture grid needs a font, which OpenCV before 5 has only as bare strokes.
     "PIL": ("restoration/codec/", "restoration/evaluation/grid.py"),
     "safetensors": ("restoration/models.py", "restoration/training/"),
@@ -72,7 +73,7 @@ def test_nothing_outside_flows_imports_flows() -> None:
 
 
 def test_one_photos_way_and_its_batch_need_no_prefect() -> None:
-    for name in ("photo", "batch", "planning", "progress", "stopping"):
+    for name in ("photo", "rows", "batch", "planning", "progress", "stopping"):
         assert not any(n.startswith("prefect") for n in imported(ROOT / f"flows/{name}.py"))
 
 

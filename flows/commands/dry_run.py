@@ -9,9 +9,10 @@ from itertools import islice
 from rich.console import Console
 
 from flows.commands.options import options_from
-from flows.photo import status_of_error, status_of_problem
+from flows.photo import status_of_problem
 from flows.planning import Request, Survey, pending_items
 from flows.progress import QuietlyClosedConsole, printable
+from flows.rows import status_of_error
 from restoration.assess import assess
 from restoration.codec import decode
 from restoration.errors import RestorationError

@@ -37,8 +37,12 @@ if TYPE_CHECKING:  # importing the flow imports Prefect, which takes seconds
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
-    parser.add_argument("source", metavar="PHOTOS", help="folder of originals; only ever read")
-    parser.add_argument("destination", metavar="RESTORED", help="folder for the results")
+    parser.add_argument(
+        "source", metavar="PHOTOS", help="folder of originals, or s3://bucket/folder"
+    )
+    parser.add_argument(
+        "destination", metavar="RESTORED", help="folder for the results, or s3://bucket/folder"
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="crawl and assess only; write nothing"
     )

@@ -26,6 +26,7 @@ class KnownPhoto:
     source_size: int
     source_mtime_ns: int
     source_sha256: str | None
+    source_etag: str | None
     recipe_id: str
     status: Status
     error_class: str | None

@@ -45,6 +45,13 @@ class ManifestRow:
     source_sha256: str | None = field(
         default=None, metadata=column("SHA-256 of the original, hexadecimal")
     )
+    source_etag: str | None = field(
+        default=None, metadata=column("ETag of the original in object storage, without quotes")
+    )
+    source_version_id: str | None = field(
+        default=None,
+        metadata=column("Version of the original that was read, where its bucket keeps versions"),
+    )
     width: int | None = field(default=None, metadata=column("Width, upright", "pixels"))
     height: int | None = field(default=None, metadata=column("Height, upright", "pixels"))
     mode: str | None = field(

@@ -27,6 +27,8 @@ class WorkItem:
         megapixels: millions of pixels; 0.0 where they are not known.
         previous_sha256: of the original when it was last worked on; empty where it was not.
         may_be_colorized: whether an earlier run may have left a colorized photo of it.
+        source_etag: of the object as it was listed; empty for a file.
+        source_version_id: of the object, where it is known; else empty.
     """
 
     path: str
@@ -37,6 +39,8 @@ class WorkItem:
     megapixels: float
     previous_sha256: str
     may_be_colorized: bool = False
+    source_etag: str = ""
+    source_version_id: str = ""
 
 
 _COLUMNS: Final = columns_of(WorkItem)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from flows.batch import GROUP_MEGAPIXELS, GROUP_PHOTOS, groups, summarise
-from flows.photo import Outcome
 from flows.planning import Request, Survey, batches
 from flows.progress import BarReporter, LineReporter, current_reporter, printable, reporting_to
+from flows.rows import Outcome
 from restoration.recipe import Options
 from storage import open_destination, open_source
 from storage.manifest import ManifestRow, Status, WorkItem

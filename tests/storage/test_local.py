@@ -175,7 +175,6 @@ class TestLocations:
     @pytest.mark.parametrize(
         ("location", "words"),
         [
-            ("s3://bucket/x", "S3 archives are not supported yet"),
             ("gs://bucket/x", "gs:// archives are not supported"),
             ("file://host/x", "names no folder here"),
             ("", "a folder is needed"),

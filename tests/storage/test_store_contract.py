@@ -45,6 +45,17 @@ class TestSource:
         chosen = bed.source.crawl(include=["*.jpg"], exclude=["**/private/**"])
         assert [entry.path for entry in chosen] == ["1923/a.JPG", "1924/c.jpg"]
 
+    def test_crawl_goes_on_behind_a_path(self, bed):
+        names = ["a/y.jpg", "a/z.jpg", "a-b.jpg", "a.jpg", "a.b/c.jpg", "b/c/d.tif", "b/e.tif", "é"]
+        for name in names:
+            bed.lay(name, b"x")
+        for start in [*names, "", "a", "a-", "a/", "a0", "b/c/", "b/c/e", "~", "a-b.jpg/x"]:
+            found = [entry.path for entry in bed.source.crawl(start_after=start)]
+            assert found == [name for name in sorted(names) if name > start], start
+            chosen = bed.source.crawl(include=["*.jpg"], exclude=["a/**"], start_after=start)
+            wanted = sorted(name for name in names if name.endswith("jpg") and name[1] != "/")
+            assert [entry.path for entry in chosen] == [name for name in wanted if name > start]
+
     def test_open_reads_and_seeks(self, bed):
         bed.lay("a/b.jpg", b"0123456789")
         with bed.source.open("a/b.jpg") as file:
@@ -65,7 +76,9 @@ class TestSource:
         bed.lay("a/b.jpg", b"12345")
         [entry] = bed.source.crawl()
         assert bed.source.stat("a/b.jpg") == entry
-        assert entry == SourceEntry("a/b.jpg", 5, entry.mtime_ns)
+        assert entry == SourceEntry("a/b.jpg", 5, entry.mtime_ns, etag=entry.etag)
+        with bed.source.open("a/b.jpg") as file:
+            assert file.entry == entry
 
     @pytest.mark.parametrize("path", ["no.jpg", "no/such.jpg", "a.jpg/under", "folder"])
     def test_what_is_not_a_file_is_not_found(self, bed, path):
@@ -90,8 +103,9 @@ class TestDestination:
         "data", [b"", b"photo", bytes(3 << 20)], ids=["empty", "small", "large"]
     )
     def test_put_then_open(self, destination, data):
-        expected = StoredObject("r/é.jpg", len(data), hashlib.sha256(data).hexdigest())
-        assert destination.put("r/é.jpg", data) == expected
+        expected = destination.put("r/é.jpg", data)
+        digest = hashlib.sha256(data).hexdigest()
+        assert expected == StoredObject("r/é.jpg", len(data), digest, expected.etag)
         assert destination.put("r/é.jpg", memoryview(data)) == expected
         reader = io.BytesIO(b"skipped" + data)
         reader.seek(7)
@@ -140,6 +154,19 @@ class TestDestination:
             destination.open("no/such")
         assert list(destination.list("")) == []
         assert list(destination.list("no/folder")) == []
+
+    def test_sizes_of_many(self, destination):
+        names = [
+            f"{top}/{n}/{m}" for top in ("r", "c") for n in range(3) for m in ("a", "b-1", "b")
+        ]
+        for number, name in enumerate(names):
+            destination.put(name, bytes(number))
+        for name in [f"r/1/{n:02d}" for n in range(30)]:
+            destination.put(name, b"x")
+        asked = [names[1], names[7], names[16], "r/9/none", "r/1", "top", "../up", "r//x"]
+        assert destination.sizes(asked) == {names[n]: n for n in (1, 7, 16)}
+        assert destination.sizes(names) == {name: n for n, name in enumerate(names)}
+        assert destination.sizes([]) == {}
 
     def test_delete(self, destination):
         destination.put("a.jpg", b"x")

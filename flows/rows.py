@@ -1,0 +1,171 @@
+"""What is written down about a photo: its manifest row, from blank to final."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from flows.version import software_version
+from restoration.assess import Assessment, estimate_noise
+from restoration.codec import Photo
+from restoration.errors import RestorationError, UnsupportedPhoto
+from restoration.plan import Plan, Step
+from restoration.quality import measure, psnr_db, ssim
+from restoration.recipe import Options, recipe_id
+from restoration.restore import Restored, Restorer
+from storage import Archived, DestinationStore, SourceChanged, SourceStore, StorageError
+from storage.manifest import ManifestIndex, ManifestRow, Status, WorkItem
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What every photo of a batch shares: stores, networks, options, identity."""
+
+    source: SourceStore
+    destination: DestinationStore
+    restorer: Restorer
+    options: Options
+    run_id: str
+
+    @cached_property
+    def earlier(self) -> ManifestIndex:
+        """What earlier runs did; loaded when the first touched photo asks, once per batch."""
+        return ManifestIndex.load(self.destination)
+
+    def recipe_id(self, used: Sequence[Step]) -> str:
+        """The recipe of a photo whose plan has these steps."""
+        return recipe_id(self.options, used, device=self.restorer.device.type)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a photo.
+
+    Attributes:
+        row: its manifest row.
+        was_unchanged: whether the row is an earlier one carried over, nothing having been done.
+        source_changed: whether it failed because the original was replaced meanwhile.
+    """
+
+    row: ManifestRow
+    was_unchanged: bool = False
+    source_changed: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A photo that is decoded, assessed and planned, on its way to the networks."""
+
+    item: WorkItem
+    sha256: str
+    photo: Photo = field(repr=False)
+    assessment: Assessment
+    plan: Plan
+    seconds_decode: float
+    seconds_assess: float
+
+
+def status_of_error(error: Exception) -> Status:
+    """Skipped for a sound file of a kind that is not supported or out of reach, else failed."""
+    return Status.SKIPPED if isinstance(error, UnsupportedPhoto | Archived) else Status.FAILED
+
+
+def blank_row(item: WorkItem, workshop: Workshop) -> ManifestRow:
+    """The row of a photo of which nothing is known but its listing."""
+    return ManifestRow(
+        source=item.path,
+        source_size=item.size,
+        source_mtime_ns=item.mtime_ns,
+        source_etag=item.source_etag or None,
+        source_version_id=item.source_version_id or None,
+        device=str(workshop.restorer.device),
+        status=Status.FAILED,
+        run_id=workshop.run_id,
+        recipe_id=workshop.recipe_id(()),
+        software_version=software_version(),
+        time=datetime.now(UTC),
+    )
+
+
+def described_row(prepared: Prepared, workshop: Workshop, seconds_restore: float) -> ManifestRow:
+    """The row of a photo that was assessed and planned."""
+    assessment, photo = prepared.assessment, prepared.photo
+    return replace(
+        blank_row(prepared.item, workshop),
+        source_sha256=prepared.sha256,
+        width=photo.pixels.shape[1],
+        height=photo.pixels.shape[0],
+        mode=photo.mode,
+        format=photo.format,
+        noise_sigma=assessment.noise_sigma,
+        noise_confidence=assessment.noise_confidence,
+        blur_sigma=assessment.blur_sigma,
+        blur_confidence=assessment.blur_confidence,
+        is_monochrome=assessment.is_monochrome,
+        monochrome_confidence=assessment.monochrome_confidence,
+        plan=tuple(step.value for step in prepared.plan.steps),
+        plan_reasons=prepared.plan.reasons,
+        strength=workshop.options.strength if prepared.plan.changes_pixels else None,
+        keep_grain=workshop.options.keep_grain if Step.DENOISE in prepared.plan.steps else None,
+        recipe_id=workshop.recipe_id(prepared.plan.steps),
+        seconds_decode=prepared.seconds_decode,
+        seconds_assess=prepared.seconds_assess,
+        seconds_restore=seconds_restore,
+    )
+
+
+def compared_row(row: ManifestRow, prepared: Prepared, result: Restored) -> ManifestRow:
+    """Add quality before and after, and the amount of change."""
+    before = prepared.photo.pixels
+    after = before if result.pixels is None else result.pixels
+    sigma = prepared.assessment.noise_sigma
+    quality = measure(before)
+    row = replace(
+        row,
+        sharpness_before=quality.sharpness,
+        colourfulness_before=quality.colourfulness,
+        contrast_before=quality.contrast,
+    )
+    if result.pixels is not None:
+        quality, sigma = measure(after), estimate_noise(after).sigma
+    if prepared.plan.changes_pixels:
+        row = replace(row, change_psnr_db=psnr_db(before, after), change_ssim=ssim(before, after))
+    return replace(
+        row,
+        sharpness_after=quality.sharpness,
+        colourfulness_after=quality.colourfulness,
+        contrast_after=quality.contrast,
+        noise_sigma_after=sigma,
+    )
+
+
+def failed(row: ManifestRow, error: Exception) -> Outcome:
+    """What to write down when a photo's way ends in an error."""
+    known = isinstance(error, RestorationError | StorageError)
+    message = " ".join(str(error).split()) or type(error).__name__
+    failed = replace(
+        row,
+        status=status_of_error(error),
+        error_class=type(error).__name__,
+        error_message=message if known else f"unexpected: {message}",
+        error_is_permanent=isinstance(error, RestorationError) and error.is_permanent,
+    )
+    return Outcome(failed, source_changed=isinstance(error, SourceChanged))
+
+
+def carried_over(item: WorkItem, workshop: Workshop) -> ManifestRow | None:
+    """The earlier row of a photo that was touched (new mtime) but holds the same bytes."""
+    earlier = workshop.earlier.row(item.path)
+    if earlier is None:
+        return None
+    changes: dict[str, Any] = {
+        "source_mtime_ns": item.mtime_ns,
+        "source_etag": item.source_etag or None,
+        "source_version_id": item.source_version_id or None,
+        "run_id": workshop.run_id,
+        "time": datetime.now(UTC),
+    }
+    return replace(earlier, **changes)

@@ -1,0 +1,115 @@
+"""The connection: from the usual AWS settings to one client that all threads share."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+from botocore.session import Session as BotocoreSession
+from botocore.utils import parse_timestamp
+
+from storage.errors import BadLocation
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+THREADS: Final = 64
+"""Connections that are kept: for 16 threads each that crawl, look outputs up and read headers, and
+those that down- and upload photos beside them."""
+
+ATTEMPTS: Final = 8
+"""Tries of one request; with the waits between them about a minute and a half."""
+
+_CONNECT_TIMEOUT_S: Final = 10
+_READ_TIMEOUT_S: Final = 60
+_NOISY: Final = ("boto3", "botocore", "s3transfer", "urllib3.connectionpool")
+
+
+def shared_client() -> S3Client:
+    """The client of this process, made from its AWS settings as they are now.
+
+    `AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, the configuration files
+    and every way of the AWS tools to find credentials hold. It is safe to share among threads.
+
+    Raises:
+        BadLocation: the settings contradict themselves, such as a profile that does not exist.
+    """
+    settings = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
+    return _client_for(os.getpid(), settings)
+
+
+@functools.lru_cache(maxsize=4)
+def _client_for(process: int, settings: tuple[tuple[str, str], ...]) -> S3Client:
+    # A forked worker must not share its parent's sockets: hence the process in the key.
+    del process, settings
+    return make_client()
+
+
+def make_client(*, threads: int = THREADS, attempts: int = ATTEMPTS, **given: str) -> S3Client:
+    """A client of its own.
+
+    Args:
+        threads: connections that are kept open.
+        attempts: tries of one request.
+        given: what is not to be taken from the settings, as `boto3.client` names it
+            (`endpoint_url`, `region_name`, `aws_access_key_id`, ...).
+
+    Raises:
+        BadLocation: the settings contradict themselves.
+    """
+    for name in _NOISY:
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.ERROR)
+    common: dict[str, Any] = {
+        "max_pool_connections": threads,
+        "retries": {"mode": "adaptive", "total_max_attempts": attempts},
+        "connect_timeout": _CONNECT_TIMEOUT_S,
+        "read_timeout": _READ_TIMEOUT_S,
+        "signature_version": "s3v4",
+        "tcp_keepalive": True,
+        "user_agent_appid": "restore-archive",
+    }
+    try:
+        settings = BotocoreSession()
+        parsers = settings.get_component("response_parser_factory")
+        parsers.set_parser_defaults(timestamp_parser=parse_time)
+        session = boto3.session.Session(botocore_session=settings)
+        # boto3 knows AWS_DEFAULT_REGION only; all other AWS tools know AWS_REGION.
+        region = os.environ.get("AWS_REGION") or session.region_name or "us-east-1"
+        given = {"region_name": region, **given}
+        client = session.client("s3", config=Config(**common), **given)  # type: ignore[call-overload]
+        if _wants_path_style(settings, client.meta.endpoint_url):
+            config = Config(**common, s3={"addressing_style": "path"})
+            client = session.client("s3", config=config, **given)  # type: ignore[call-overload]
+    except (BotoCoreError, ValueError) as error:
+        raise BadLocation(f"the AWS settings cannot be used: {error}") from error
+    shared: S3Client = client
+    return shared
+
+
+def parse_time(value: str | float) -> datetime:
+    """A time as S3 writes it; boto3's own way takes two thirds of the time of a listing."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        # Of a header (Sun, 22 Nov 2026 09:02:38 GMT), or a number from where credentials are got.
+        return parse_timestamp(value)  # type: ignore[arg-type]
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _wants_path_style(session: BotocoreSession, endpoint: str) -> bool:
+    """Servers of one's own seldom have a host name for every bucket, as Amazon's have."""
+    host = endpoint.split("://", 1)[-1].split("/", 1)[0]
+    if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        return False
+    configured = session.get_scoped_config().get("s3")
+    return not (isinstance(configured, dict) and "addressing_style" in configured)
