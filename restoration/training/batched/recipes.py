@@ -143,8 +143,8 @@ def random_blur(clean: Tensor, margin: int, draws: Draws) -> Tensor:
 
     10 % sharp, 28 % Gaussian (isotropic, sigma 0.5-3.6 px), 10 % anisotropic Gaussian, 8 %
     defocus disk (radius 0.8-5 px), 44 % motion path (4-28 px, half of them below 12: longer ones
-    teach little, since hardly anything of the detail along them is left). Weak noise is drawn more often:
-    photographs come to this step denoised.
+    teach little, since hardly anything of the detail along them is left). Weak noise is drawn more
+    often: photographs come to this step denoised.
 
     Args:
         clean: (N, 3, H, W).
