@@ -132,14 +132,25 @@ def psnr_text(psnr_db: float) -> str:
 
 
 def wrapped(text: str, font: Font, width: int) -> list[str]:
-    """Break text at spaces into lines of at most `width` pixels (a longer word stays whole)."""
+    """Break text into lines of at most `width` pixels: at spaces, and within longer words."""
     lines: list[str] = []
-    for word in text.split(" "):
+    words = [part for word in text.split(" ") for part in _cut(word, font, width)]
+    for word in words:
         if lines and font.getlength(f"{lines[-1]} {word}") <= width:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
     return lines
+
+
+def _cut(word: str, font: Font, width: int) -> list[str]:
+    """A word in parts of at most `width` pixels (of at least one character)."""
+    parts = []
+    while len(word) > 1 and font.getlength(word) > width:
+        fits = max(1, sum(font.getlength(word[: i + 1]) <= width for i in range(len(word))))
+        parts.append(word[:fits])
+        word = word[fits:]
+    return [*parts, word]
 
 
 def drawable(text: str, font: Font) -> str:

@@ -29,7 +29,7 @@ from restoration.training.neighbours import SelfSupervisedDenoise
 from restoration.training.options import TrainingOptions
 from restoration.training.paired import read_pairs
 from restoration.training.stopping import TrainingStopped
-from restoration.training.task import TrainingTask
+from restoration.training.task import LOSSES, TrainingTask
 from restoration.training.tasks import TASKS
 from restoration.training.trainer import train
 from restoration.training.weights import Initial, read_initial
@@ -108,6 +108,8 @@ def _add_data_arguments(parser: argparse.ArgumentParser, task: str) -> None:
     if task in PAIRED_TASKS:
         parser.add_argument("--paired", type=Path, metavar="DIR", help="folder with clean/ and "
                             "degraded/ photographs of equal names and sizes")  # fmt: skip
+        parser.add_argument("--loss", choices=LOSSES, help="what is made small; psnr counts weak "
+                            "and strong noise alike (default: the recipe's own)")  # fmt: skip
     if task == "denoise":
         parser.add_argument("--self-supervised", action="store_true", help="--data holds noisy "
                             "photographs; no clean one is needed")  # fmt: skip
@@ -192,6 +194,7 @@ def _task_and_options(arguments: argparse.Namespace) -> tuple[TrainingTask, Trai
         batch=arguments.batch or task.batch,
         patch=arguments.patch or task.patch,
         learning_rate=arguments.learning_rate or task.learning_rate,
+        loss_kind=getattr(arguments, "loss", None) or task.loss_kind,
     )
     options = replace(options, learning_rate=task.learning_rate)
     if getattr(arguments, "encoder_rate", None) is not None:

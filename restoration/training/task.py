@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from restoration.training.adversary import AdversaryConfig
 from restoration.training.batched import Draws, PhotoBuffer
 from restoration.training.data import Byte, PhotoSet
 from restoration.training.validation import Validator, validator_for
+
+LossKind = Literal["l1", "mse", "psnr"]
+LOSSES: Final[tuple[LossKind, ...]] = ("l1", "mse", "psnr")
 
 Forward = Callable[[Tensor], Tensor]
 """A network in the precision in which it is trained: (N, C, H, W) in, float32 out."""
@@ -30,7 +33,7 @@ class TrainingTask(ABC):
         patch: side of a training patch in pixels.
         batch: patches per step.
         learning_rate: peak rate at which training was found stable.
-        loss_kind: mean absolute or mean squared error.
+        loss_kind: mean absolute or mean squared error, or decibels that samples lack.
         adversary: a discriminator whose verdict is added to the loss, or None.
     """
 
@@ -40,7 +43,7 @@ class TrainingTask(ABC):
     patch: int
     batch: int = 16
     learning_rate: float = 1.2e-3
-    loss_kind: Literal["l1", "mse"] = "l1"
+    loss_kind: LossKind = "l1"
     adversary: AdversaryConfig | None = None
 
     @property
@@ -70,12 +73,19 @@ class TrainingTask(ABC):
         return validator_for(self.name, photos, device)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Mean absolute error: sharper than squared error at the same PSNR (Zhao et al. 2017).
+        """How far the output is from the target.
 
-        Squared error for the baselines that are trained so.
+        `l1`, the mean absolute error: sharper than squared error at the same PSNR (Zhao et al.
+        2017). `mse`, for the baselines that are trained so. `psnr`: decibels that a sample lacks
+        to 50 on average, as Chen et al., "HINet", CVPRW 2021, so that weak and strong noise weigh
+        alike; where nothing is wrong there is nothing to win.
         """
-        error = functional.mse_loss if self.loss_kind == "mse" else functional.l1_loss
-        return error(output, target)
+        if self.loss_kind == "l1":
+            return functional.l1_loss(output, target)
+        if self.loss_kind == "mse":
+            return functional.mse_loss(output, target)
+        error = (output - target).square().mean((1, 2, 3))
+        return 50 + 10 * (error + 1e-5).log10().mean()
 
     def objective(self, forward: Forward, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """What a step minimises.

@@ -67,7 +67,7 @@ def test_every_caption_fits_over_its_picture() -> None:
     for cell in shown.rows["sigma 15", 0]:
         for part in cell.caption:
             for line in grid.wrapped(part, font, 80):
-                assert font.getlength(line) <= 80 or " " not in line
+                assert font.getlength(line) <= 80
 
 
 def test_what_the_font_cannot_draw_is_a_question_mark() -> None:
@@ -81,7 +81,14 @@ def test_wrapping_keeps_the_words(words: list[str]) -> None:
     font = ImageFont.load_default(size=15)
     lines = grid.wrapped(" ".join(words), font, 90)
     assert " ".join(lines).split(" ") == words
-    assert all(font.getlength(line) <= 90 or " " not in line for line in lines)
+    assert all(font.getlength(line) <= 90 for line in lines)
+
+
+def test_long_names_are_cut_where_the_next_column_begins() -> None:
+    font = ImageFont.load_default(size=15)
+    lines = grid.wrapped("imagenet1k_sample1000_n03814906_necklace.jpg 20 dB", font, 120)
+    assert "".join(lines).replace(" ", "") == "imagenet1k_sample1000_n03814906_necklace.jpg20dB"
+    assert all(font.getlength(line) <= 120 for line in lines)
 
 
 def test_the_crop_is_where_the_detail_is() -> None:
