@@ -323,3 +323,17 @@ def test_calibration_scales_the_chroma(photos: Path, tmp_path: Path, capsys, mon
     )
     calibrate.main()
     assert capsys.readouterr().out.count("colourfulness") == 1 + len(calibrate.FACTORS)
+
+
+def test_the_psnr_loss_is_what_samples_lack_to_50_db() -> None:
+    task = replace(TASKS["denoise"], loss_kind="psnr")
+    target = torch.zeros(2, 3, 4, 4)
+    output = torch.stack([torch.full((3, 4, 4), 0.1), torch.full((3, 4, 4), 0.01)])
+    # 20 and 40 dB: 30 and 10 to go, a little less for the floor of 1e-5.
+    assert float(task.loss(output, target)) == pytest.approx(20, abs=0.5)
+    assert float(task.loss(target, target)) == pytest.approx(0, abs=1e-5), "nothing to win"
+    weak, strong = (
+        torch.autograd.functional.jacobian(lambda x: task.loss(x[None], target[:1]), sample)
+        for sample in output.flip(0)
+    )
+    assert float(weak.norm()) > float(strong.norm()), "weak noise weighs as much as strong"
