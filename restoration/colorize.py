@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from restoration.colour import join_chroma
+from restoration.colour import BT601, CB_SCALE, CR_SCALE, join_chroma
 from restoration.errors import GuardError
 from restoration.models import Model
 
@@ -22,6 +22,9 @@ AGREEING_SIDES: Final = (128, 160, 208)
 """Working sizes whose predictions are averaged."""
 LONGEST_WORKING_SIDE: Final = 1024
 """Bounds the working picture of very long panoramas."""
+LARGEST_CAST: Final = 80.0
+"""Between the means of two colour channels, 8-bit units. Seven true photographs in eight have less
+(456 looked at; the median is 30), and `restoration.guards` refuses more than 100."""
 _STRIP: Final = 512
 _GUIDE_RADIUS: Final = 2
 _GUIDE_EPSILON: Final = 0.02**2
@@ -47,7 +50,7 @@ def colorize(luma: Byte, model: Model) -> Byte:
         GuardError: the network returned NaN or infinity.
     """
     small = _working_picture(luma, WORKING_SIDE)
-    chroma = _agreed_chroma(luma, small.shape, model)
+    chroma = without_cast(_agreed_chroma(luma, small.shape, model))
     slope, offset = _guided_coefficients(small, chroma)
     coefficients = np.concatenate([slope, offset], axis=-1)
     out = np.empty((*luma.shape, 3), np.uint8)
@@ -84,6 +87,24 @@ def predict_chroma(small: Float, model: Model) -> Float:
     enlarged = cv2.resize(chroma.transpose(1, 2, 0), size, interpolation=cv2.INTER_LINEAR)
     enlarged = enlarged[: small.shape[0], : small.shape[1]]
     return np.asarray(np.clip(enlarged, -0.5, 0.5), np.float32)
+
+
+def without_cast(chroma: Float) -> Float:
+    """Weaken colours whose mean is a strong cast, as a whole, until it is `LARGEST_CAST`.
+
+    A picture without anything in it is all sky or all wood to a network.
+
+    Args:
+        chroma: (h, w, 2), Cb and Cr in [-0.5, 0.5].
+
+    Returns:
+        The same, or less of it.
+    """
+    cb, cr = chroma.mean((0, 1), dtype=np.float64)
+    blue, red = cb / CB_SCALE, cr / CR_SCALE
+    green = -(BT601[0] * red + BT601[2] * blue) / BT601[1]
+    cast = 255 * (max(red, green, blue) - min(red, green, blue))
+    return np.asarray(chroma * min(1.0, LARGEST_CAST / max(cast, 1e-6)), np.float32)
 
 
 def _agreed_chroma(luma: Byte, shape: tuple[int, ...], model: Model) -> Float:

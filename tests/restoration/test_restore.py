@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from restoration.assess import Assessment, assess
-from restoration.colour import is_neutral, luma8
+from restoration.colorize import LARGEST_CAST, without_cast
+from restoration.colour import is_neutral, join_chroma, luma8
 from restoration.errors import GuardError
 from restoration.models import Model
 from restoration.plan import ALL_STEPS, Plan, Step, make_plan
@@ -224,3 +225,15 @@ def test_each_network_gets_tiles_at_its_own_stride() -> None:
         config = restorer.model(step).network.config
         tiling = restorer.tiling(restorer.model(step))
         assert (tiling.multiple, tiling.context) == (config.multiple, config.context)
+
+
+def test_a_picture_of_nothing_gets_no_strong_cast() -> None:
+    sky = np.full((20, 30, 2), (0.3, -0.2), np.float32)
+    sky[:10, :, 0] = 0.1
+    calm = without_cast(sky)
+    np.testing.assert_allclose(calm / sky, np.full_like(sky, calm[0, 0, 0] / sky[0, 0, 0]), 1e-5)
+    gray = np.full((20, 30), 128, np.uint8)
+    means = join_chroma(gray, calm).astype(float).mean((0, 1))
+    assert means.max() - means.min() == pytest.approx(LARGEST_CAST, abs=2)
+    faint = sky / 4
+    np.testing.assert_array_equal(without_cast(faint), faint)
