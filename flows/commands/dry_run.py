@@ -18,7 +18,7 @@ from restoration.codec import decode
 from restoration.errors import RestorationError
 from restoration.plan import Plan, make_plan
 from restoration.recipe import Options
-from storage import SourceStore, StorageError, open_destination, open_source
+from storage import EndsRun, SourceStore, StorageError, open_destination, open_source
 from storage.manifest import Status, WorkItem
 
 _HEADING = f"{'outcome':<14}{'noise':>5}  {'blur':>4}  {'colour':<10}  {'steps':<25}  photo"
@@ -64,8 +64,10 @@ def _look_at(item: WorkItem, source: SourceStore, options: Options) -> tuple[str
     if item.problem:
         return _WOULD[status_of_problem(item)], item.problem
     try:
-        with source.open(item.path) as file:
+        with source.open(item.path, etag=item.source_etag) as file:
             photo = decode(file, max_megapixels=options.max_megapixels)
+    except EndsRun:
+        raise
     except (RestorationError, StorageError) as error:
         return _WOULD[status_of_error(error)], str(error)
     assessment = assess(photo.pixels)

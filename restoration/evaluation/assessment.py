@@ -43,6 +43,8 @@ OURS = "restore-archive"
 
 
 Judge = Callable[[Sequence[Byte]], Sequence[Verdict]]
+Verdicts = dict[str, Sequence[Verdict]]
+"""Of the clean photographs, by judge."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,11 @@ def evaluate_assessment(
         ]
         errors += _errors(name, "noise", of_peer, textured)
     everyone = {OURS: _own_judge(assessor)} | (judges or {})
+    clean = {name: judge(photos) for name, judge in everyone.items()}
     return AssessmentReport(
         len(photos),
-        _decisions(photos, everyone, seed),
-        _false_alarms(photos, everyone, seed),
+        _decisions(photos, everyone, clean, seed),
+        _false_alarms(photos, everyone, clean, seed),
         tuple(errors),
         _reliability("noise", noise) + _reliability("blur", soft),
     )
@@ -188,7 +191,7 @@ def _score(
 
 
 def _decisions(
-    photos: Sequence[Byte], judges: dict[str, Judge], seed: int
+    photos: Sequence[Byte], judges: dict[str, Judge], clean: Verdicts, seed: int
 ) -> tuple[DecisionScore, ...]:
     rng = np.random.default_rng(seed)
     sigma, soft, quality = DECISION_NOISE_SIGMA, DECISION_BLUR_SIGMA, GRAY_JPEG_QUALITY
@@ -214,19 +217,17 @@ def _decisions(
         questions.append((f"monochrome: {tone} against colour", images, lambda v: v.is_monochrome))
     rows: list[DecisionScore] = []
     for method, judge in judges.items():
-        clean = judge(photos)
         for name, images, read in questions:
             found = [read(verdict) for verdict in judge(images)]
-            rows += _score(method, name, found, [read(verdict) for verdict in clean])
+            rows += _score(method, name, found, [read(verdict) for verdict in clean[method]])
     return tuple(rows)
 
 
 def _false_alarms(
-    photos: Sequence[Byte], judges: dict[str, Judge], seed: int
+    photos: Sequence[Byte], judges: dict[str, Judge], clean: Verdicts, seed: int
 ) -> tuple[FalseAlarms, ...]:
     rng = np.random.default_rng(seed)
     sound = {
-        "clean photographs": list(photos),
         "portraits with a blurred background": [cases.bokeh(photo, rng) for photo in photos],
         "evenest part of each photograph": [cases.evenest_crop(photo) for photo in photos],
         "clean skies, banded": [
@@ -240,11 +241,18 @@ def _false_alarms(
     def count(verdicts: Sequence[bool | None]) -> int | None:
         return None if None in verdicts else sum(map(bool, verdicts))
 
-    rows = []
-    for name, images in sound.items():
-        for method, judge in judges.items():
-            found = judge(images)
-            noisy = count([verdict.is_noisy for verdict in found])
-            blurred = count([verdict.is_blurred for verdict in found])
-            rows.append(FalseAlarms(method, name, len(images), noisy, blurred))
-    return tuple(rows)
+    verdicts = {"clean photographs": clean} | {
+        name: {method: judge(images) for method, judge in judges.items()}
+        for name, images in sound.items()
+    }
+    return tuple(
+        FalseAlarms(
+            method,
+            name,
+            len(found),
+            count([verdict.is_noisy for verdict in found]),
+            count([verdict.is_blurred for verdict in found]),
+        )
+        for name, by_method in verdicts.items()
+        for method, found in by_method.items()
+    )

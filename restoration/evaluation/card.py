@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,6 +25,7 @@ from restoration.evaluation.methods import INPUT, TRUE_PHOTOS
 from restoration.models import available_models, file_sha256, read_network
 from restoration.networks import gmac_per_megapixel, parameter_count
 from restoration.quality import IDENTICAL_PSNR_DB
+from restoration.training.journal import read_log
 
 PSNR: Final = "PSNR dB"
 SSIM: Final = "SSIM"
@@ -69,7 +69,7 @@ def filled(
         card: to start from.
         folder: holds the weights file.
         summaries: CSV files of `restore-archive evaluate --csv`.
-        log: a training's .jsonl; its last line says how long it took.
+        log: a training's .csv; its last line says how long it took.
         device: what it was trained on.
 
     Raises:
@@ -99,11 +99,10 @@ def training_seconds(log: Path) -> float:
     Raises:
         UsageError: not such a log.
     """
-    try:
-        last = log.read_text(encoding="utf-8").splitlines()[-1]
-        return round(float(json.loads(last)["seconds"]), 1)
-    except (OSError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{log} is no training log ({error!r})") from error
+    lines = read_log(log)
+    if not lines:
+        raise UsageError(f"{log} is no training log, or there is no line in it")
+    return round(lines[-1].seconds, 1)
 
 
 def write_readme(folder: Path) -> None:
@@ -127,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("card", type=Path, help="the card's JSON file, beside its weights")
     parser.add_argument("summaries", type=Path, nargs="*", metavar="SUMMARY.csv")
-    parser.add_argument("--log", type=Path, metavar="JSONL", help="the training's log")
+    parser.add_argument("--log", type=Path, metavar="CSV", help="the training's log")
     parser.add_argument("--device", help="what it was trained on")
     arguments = parser.parse_args(argv)
     folder = arguments.card.parent

@@ -183,6 +183,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--gray is of use for denoise and deblur only, not for {task}")
     if task == "assess" and (arguments.weights or arguments.no_shipped or arguments.grid):
         raise UsageError("assess measures no networks: no --weights, --no-shipped, --grid")
+    if task == "assess" and arguments.device == "cuda":
+        raise UsageError("assess runs on the CPU: no --device cuda")
     has_peers = arguments.peers and task != "colorize"
     if arguments.no_shipped and not (arguments.weights or has_peers):
         raise UsageError("--no-shipped leaves nothing to measure; give --weights")

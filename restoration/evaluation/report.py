@@ -21,7 +21,7 @@ class Run:
     """What was run.
 
     Attributes:
-        task: denoise, deblur or colorize.
+        task: denoise, deblur, colorize or assess.
         dataset: name of the folder of photographs.
         device: what the networks ran on.
         command: the command, with paths cut to their last part.
@@ -64,7 +64,7 @@ class Summary:
     """A method in one condition, over all photographs.
 
     Attributes:
-        task: denoise, deblur or colorize.
+        task: denoise, deblur, colorize or assess.
         dataset: name of the folder of photographs.
         photos: how many there were.
         condition: the degradation.

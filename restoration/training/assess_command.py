@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from restoration.assess.statistics import LENGTH
 from restoration.errors import UsageError
 from restoration.training.assess import StatisticsSet, calibrate, fit, measure
 from restoration.training.data import load_photos, photo_sources
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: 10000)")  # fmt: skip
     add("--statistics", type=Path, metavar="FILE.npz",
         help="keep what was measured here, or use what was kept: fitting anew then takes a "
-        "minute")  # fmt: skip
+        "minute, and --data, --held-out, --exclude and --samples are not looked at")  # fmt: skip
     add("--seed", type=int, default=0)
 
 
@@ -133,6 +134,7 @@ def _to_arrays(data: StatisticsSet, name: str) -> dict[str, Any]:
 
 
 def _from_arrays(kept: Mapping[str, NDArray[np.float64]], name: str) -> StatisticsSet:
-    return StatisticsSet(
-        kept[f"{name}.statistics"], kept[f"{name}.noise_sigma"], kept[f"{name}.blur_sigma"]
-    )
+    statistics = kept[f"{name}.statistics"]
+    if statistics.shape[1:] != (LENGTH,):
+        raise ValueError("its statistics are those of another version")
+    return StatisticsSet(statistics, kept[f"{name}.noise_sigma"], kept[f"{name}.blur_sigma"])

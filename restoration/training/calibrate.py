@@ -6,12 +6,12 @@ PSNR. A network with bins learned under weights that favour rare colours: how mu
 stays (logit adjustment: Menon et al., "Long-tail learning via logit adjustment", ICLR 2021), the
 temperature of the annealed mean and a factor on the result decide. Chosen on photographs held out
 from training, and written into the weights. `--data`, `--exclude`, `--held-out` and `--patch` must
-be those of the training: they decide which photographs it held out.
+be those of the training, and `--limit` if it had one: they decide which photographs it held out.
 
     python -m restoration.training.calibrate WEIGHTS --data DIR            # prints the trade-off
     python -m restoration.training.calibrate WEIGHTS --factor 1.3 --output FILE
     python -m restoration.training.calibrate WEIGHTS --data DIR --favour 0.5 --temperature 0.6 \
-        --gain 1.25 --output FILE
+        --gain 1.35 --output FILE
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ import torch
 from torch import Tensor
 
 from restoration.colorize import colorize
-from restoration.colour import luma8
-from restoration.errors import UsageError
+from restoration.colour import as_gray, luma8
+from restoration.errors import UsageError, WeightsError
 from restoration.models import read_network, without_card
 from restoration.networks import ColourUNet, Network, UNet
 from restoration.quality import colourfulness, psnr_db
@@ -70,7 +70,10 @@ def scaled(network: Network, factor: float) -> UNet | ColourUNet:
     """
     copy = network.config.build()
     if not isinstance(copy, UNet | ColourUNet) or (isinstance(copy, ColourUNet) and copy.bins):
-        raise UsageError(f"a factor does not suit a {network.config.architecture} with bins")
+        raise UsageError(
+            "a factor suits a unet, or a colour_unet without bins, not this "
+            f"{network.config.architecture}"
+        )
     copy.load_state_dict(network.state_dict())
     assert copy.tail.bias is not None
     with torch.no_grad():
@@ -119,22 +122,34 @@ def variants(network: Network, weights: Tensor | None) -> Iterator[tuple[str, Ne
 def main() -> None:
     """Print the trade-off, or write calibrated weights."""
     parser = _parser()
-    arguments = parser.parse_args()
+    try:
+        _run(parser.parse_args())
+    except (UsageError, WeightsError) as error:
+        parser.error(str(error))
+
+
+def _run(arguments: argparse.Namespace) -> None:
     network = read_network(arguments.weights)
     if arguments.factor is not None and arguments.output is not None:
         _write(scaled(network, arguments.factor), arguments.output)
         return
+    if (arguments.factor or arguments.favour) and arguments.output is None:
+        raise UsageError("--factor and --favour say what to write: --output FILE is needed")
     task = Colorize(config=network.config, patch=arguments.patch)
+    if arguments.favour is not None and not task.bin_step:
+        raise UsageError("--favour is for networks with chroma bins")
     photos = load_photos(
         arguments.data,
         minimum_side=task.minimum_side,
+        limit=arguments.limit,
+        largest_short_side=task.largest_short_side,
         validation=arguments.held_out,
         excluded=excluded(photo_sources(arguments.exclude)) if arguments.exclude else None,
     )
     weights = task.informed(photos.train).weights
     if arguments.favour is not None and arguments.output is not None:
-        if not isinstance(network, ColourUNet) or weights is None:
-            parser.error("--favour is for networks with chroma bins")
+        assert isinstance(network, ColourUNet)
+        assert weights is not None
         chosen = Vividness(arguments.favour, arguments.temperature, arguments.gain)
         _write(speaking(network, weights, chosen), arguments.output)
         return
@@ -146,7 +161,7 @@ def main() -> None:
 
 def _reference(photos: Sequence[Byte]) -> str:
     """What the settings are to be compared with."""
-    gray = [np.repeat(luma8(photo)[..., None], 3, 2) for photo in photos]
+    gray = [as_gray(photo) for photo in photos]
     psnr = float(np.mean([psnr_db(a, b) for a, b in zip(photos, gray, strict=True)]))
     colours = float(np.mean([colourfulness(photo) for photo in photos]))
     return f"gray: {psnr:.2f} dB; true photographs: colourfulness {colours:.1f}"
@@ -161,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="as in training")  # fmt: skip
     parser.add_argument("--exclude", type=Path, action="append", default=[], metavar="DIR",
                         help="as in training")  # fmt: skip
+    parser.add_argument("--limit", type=int, metavar="N", help="as in training")
     parser.add_argument("--held-out", type=int, default=HELD_OUT, metavar="N",
                         help="as in training; the choice is made on these photographs "
                         f"(default: {HELD_OUT})")  # fmt: skip

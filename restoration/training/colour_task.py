@@ -59,7 +59,7 @@ class Colorize(TrainingTask):
         """The task with the weights of the bins, counted in the training photographs."""
         if not self.bin_step:
             return self
-        counted = photos[:: max(1, len(photos) // COUNTED_PHOTOS)]
+        counted = photos[:: max(1, -(-len(photos) // COUNTED_PHOTOS))]
         prior = chroma_prior(counted, bins_on(torch.device("cpu"), self.bin_step))
         return replace(self, weights=rarity_weights(prior))
 

@@ -1,7 +1,7 @@
-"""Degradations of one photograph, for the measuring protocols and for validation.
+"""Degradations of one photograph: for measuring, for validation, for the samples of `train assess`.
 
-Training degrades whole batches on the device: `restoration.training.batched`, which is tested
-against what is here and holds the recipes.
+The restoration networks are trained on whole batches that are degraded on the device:
+`restoration.training.batched`, which is tested against what is here and holds their recipes.
 
 Every function takes and returns float32 arrays of shape (H, W, 3) in [0, 255] (8-bit units)
 unless it says otherwise; `quantise` ends each chain, because files hold clipped whole numbers

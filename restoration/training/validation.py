@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from restoration.colour import join_chroma, luma8
+from restoration.colour import as_gray, join_chroma, luma8
 from restoration.networks import Network
 from restoration.quality import colourfulness, psnr_db
 from restoration.training.data import PhotoSet, centre_crop
@@ -149,8 +149,7 @@ class ColorizeValidator(Validator):
     def sample(self, network: Network) -> Sample:
         """The first photograph."""
         photo = self._photos[0]
-        gray = np.repeat(luma8(photo)[..., None], 3, 2)
-        return Sample(photo, gray, self._colorized(network, photo))
+        return Sample(photo, as_gray(photo), self._colorized(network, photo))
 
     def _colorized(self, network: Network, photo: Byte) -> Byte:
         y = luma8(photo)

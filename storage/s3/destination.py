@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, BinaryIO, Final
+from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
@@ -186,8 +187,13 @@ class S3Destination:
         removed = 0
         with translated("cannot tidy", self.place, "", "s3:ListBucketMultipartUploads"):
             pages = self._client.get_paginator("list_multipart_uploads")
-            for page in pages.paginate(Bucket=self.place.bucket, Prefix=self.place.prefix):
+            # Encoded, since XML cannot hold every key; boto3 sees to that for other listings only.
+            for page in pages.paginate(
+                Bucket=self.place.bucket, Prefix=self.place.prefix, EncodingType="url"
+            ):
                 for upload in page.get("Uploads", []):
+                    if page.get("EncodingType") == "url":
+                        upload["Key"] = unquote_plus(upload["Key"])
                     folder, slash, _ = upload["Key"].rpartition("/")
                     if folder + slash in folders:
                         self._abort(upload)

@@ -11,6 +11,7 @@ from typing import Final
 
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from storage.errors import (
     AccessDenied,
@@ -40,6 +41,7 @@ _BUSY: Final = frozenset(
     {"SlowDown", "ServiceUnavailable", "503", "429", "TooManyRequests", "Throttling",
      "ThrottlingException", "RequestLimitExceeded", "BandwidthLimitExceeded"}
 )  # fmt: skip
+_FAILING: Final = frozenset({"InternalError", "500"})
 _ELSEWHERE: Final = frozenset(
     {"PermanentRedirect", "301", "AuthorizationHeaderMalformed", "TemporaryRedirect"}
 )
@@ -70,6 +72,11 @@ def translated(doing: str, place: Place, path: str, action: str) -> Iterator[Non
         yield
     except (ClientError, BotoCoreError) as error:
         raise from_aws_error(doing, place, path, action, error) from error
+    except ResponseParserError as error:  # of neither family
+        raise StorageError(
+            f"{doing} {path or place.url}: the answer is not one of an S3 server; is the endpoint "
+            "right?"
+        ) from error
 
 
 def from_aws_error(
@@ -119,6 +126,11 @@ def _from_answer(
         return StorageError(
             f"{message}: the server asks to slow down, also after {_attempts(error)} tries;"
             " the next run tries again"
+        )
+    if code in _FAILING:  # which botocore also makes of a page that is no answer of S3's
+        return StorageError(
+            f"{message}: the server fails, also after {_attempts(error)} tries;"
+            " is the endpoint right?"
         )
     if code == "InvalidObjectState":
         return Archived(f"{message}: {ARCHIVED_ADVICE}")

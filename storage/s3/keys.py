@@ -68,6 +68,11 @@ def parse_address(location: str) -> Place:
         raise BadLocation(
             f"{bucket} is a directory bucket, which lists in no order; use a general one"
         )
+    if bucket.endswith(("-s3alias", "--ol-s3")):
+        raise BadLocation(
+            f"{bucket} is another name of some bucket; give the bucket's own, so that it is seen "
+            "when originals and results would lie in one"
+        )
     try:
         folder = check_folder(folder)
     except UnsafePath as error:

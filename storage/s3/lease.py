@@ -75,6 +75,13 @@ class _Seen:
     holder: dict[str, object]
 
 
+def uptime_s() -> float:
+    """Seconds of a clock that goes on while the computer sleeps, where the system has one."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
 class Lease:
     """One holder's lease of a place.
 
@@ -90,7 +97,7 @@ class Lease:
         client: S3Client,
         place: Place,
         times: LeaseTimes,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = uptime_s,
     ) -> None:
         self._client = client
         self._place = place
@@ -113,6 +120,8 @@ class Lease:
         """
         # A look first: a server that ignores the conditions then still keeps most runs apart.
         seen = self._look()
+        # Nothing that carries our token can be older, also where the answer to its writing is lost.
+        self._renewed_at = self._clock()
         if seen is not None and not self._is_dead(seen):
             raise DestinationBusy(self._busy(seen))
         if not self._write(seen.etag if seen else "") and not self._is_mine(self._look()):

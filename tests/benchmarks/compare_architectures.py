@@ -30,6 +30,7 @@ from restoration.evaluation.report import Run, Summary, summarise
 from restoration.models import read_network, resolve_device, without_card
 from restoration.training.baselines import BASELINES, TRAINABLE, prepare
 from restoration.training.data import PhotoSet, load_photos
+from restoration.training.machine import set_up_for_training
 from restoration.training.options import Progress, TrainingOptions
 from restoration.training.tasks import TASKS
 from restoration.training.trainer import train
@@ -122,12 +123,9 @@ def _train(
             highlight=False,
         )
 
-    torch.set_flush_denormal(True)  # as `restore-archive train` does
-    try:
-        output = weights_file(arguments, architecture)
+    output = weights_file(arguments, architecture)
+    with set_up_for_training():
         train(task, photos, output, options, device=str(device), report=show)
-    finally:
-        torch.set_flush_denormal(False)
 
 
 def measure(arguments: argparse.Namespace, device: torch.device) -> list[Row]:

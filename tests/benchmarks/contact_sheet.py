@@ -1,6 +1,6 @@
 """Original | restored | colorized, as a contact sheet.
 
-python -m tests.benchmarks.contact_sheet OUT.jpg PHOTO... [--width 420] [--crop 260]
+python -m tests.benchmarks.contact_sheet OUT.jpg PHOTO... [--width 420] [--crop 260] [--columns 2]
 
 Whole photographs are reduced to the cells' width; with `--crop` the most detailed part of each
 is shown pixel for pixel, since noise and blur are not seen in reduced pictures.

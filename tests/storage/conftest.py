@@ -12,6 +12,7 @@ import pytest
 from storage import DestinationStore, LocalDestination, LocalSource, SourceStore
 from storage.s3 import S3Destination, S3Source
 from storage.s3.keys import Place
+from tests.s3.objects import SMALL_PARTS
 from tests.s3.proxy import Proxy
 from tests.s3.server import BUCKET, S3Server
 
@@ -116,3 +117,8 @@ def s3_source(s3_client: Any, place: Place) -> S3Source:
 @pytest.fixture
 def behind_proxy(faulty_client: Any, place: Place) -> S3Source:
     return S3Source(faulty_client, place)
+
+
+@pytest.fixture
+def faulty(faulty_client: Any, place: Place) -> S3Destination:
+    return S3Destination(faulty_client, place, uploads=SMALL_PARTS)

@@ -21,13 +21,10 @@ from storage import (
 )
 from storage.s3 import S3Destination
 from storage.s3.keys import Place
-from storage.s3.upload import UploadSettings, content_type
+from storage.s3.upload import content_type
+from tests.s3.objects import LARGE, MIB, SMALL_PARTS, contents
 from tests.s3.proxy import Proxy
 from tests.s3.server import BUCKET, S3Server
-
-MIB = 1 << 20
-SMALL_PARTS = UploadSettings(multipart_bytes=6 * MIB, part_bytes=5 * MIB, threads=2)
-LARGE = bytes(range(256)) * (12 * MIB // 256)
 
 
 @pytest.fixture
@@ -35,18 +32,8 @@ def out(s3_client: Any, place: Place) -> S3Destination:
     return S3Destination(s3_client, place, uploads=SMALL_PARTS)
 
 
-@pytest.fixture
-def faulty(faulty_client: Any, place: Place) -> S3Destination:
-    return S3Destination(faulty_client, place, uploads=SMALL_PARTS)
-
-
 def uploads(client: Any, place: Place) -> list[Any]:
     return client.list_multipart_uploads(Bucket=BUCKET, Prefix=place.prefix).get("Uploads", [])
-
-
-def contents(out: S3Destination, path: str) -> bytes:
-    with out.open(path) as file:
-        return file.read()
 
 
 class TestWhole:

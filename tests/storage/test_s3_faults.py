@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from storage import (
@@ -14,25 +12,15 @@ from storage import (
     UnsafePath,
 )
 from storage.s3 import S3Destination, S3Source
-from storage.s3.keys import Place
-from storage.s3.upload import UploadSettings
-
-MIB = 1 << 20
-SMALL_PARTS = UploadSettings(multipart_bytes=6 * MIB, part_bytes=5 * MIB, threads=2)
-LARGE = bytes(range(256)) * (12 * MIB // 256)
-
-
-@pytest.fixture
-def faulty(faulty_client: Any, place: Place) -> S3Destination:
-    return S3Destination(faulty_client, place, uploads=SMALL_PARTS)
-
-
-def contents(out: S3Destination, path: str) -> bytes:
-    with out.open(path) as file:
-        return file.read()
+from tests.s3.objects import LARGE, MIB, contents
 
 
 class TestFaults:
+    def test_a_web_page_for_an_answer_is_said_in_one_line(self, faulty, s3_proxy):
+        s3_proxy.add("GET", "list-type=2", edit=lambda _: b"<html><p>Welcome<br></html>")
+        with pytest.raises(StorageError, match="is the endpoint right"):
+            list(faulty.list(""))
+
     def test_slow_down_is_waited_out(self, faulty, s3_proxy):
         s3_proxy.add("PUT", code="SlowDown", times=2)
         assert faulty.put("a", b"x").size == 1

@@ -59,6 +59,8 @@ class TestLocations:
             ("s3:///x", "names no bucket"),
             ("s3://Bad_Name/x", "no name of a bucket"),
             ("s3://name--use1-az5--x-s3/x", "directory bucket"),
+            ("s3://photos-abc123-s3alias/x", "another name of some bucket"),
+            ("s3://photos--ol-s3/x", "another name of some bucket"),
             (f"s3://{BUCKET}//x", "names no folder"),
             (f"s3://{BUCKET}/a/../b", "would lead outside"),
             ("s3://there-is-none/x", "there is no bucket there-is-none"),

@@ -61,6 +61,15 @@ class TestReading:
             with pytest.raises(SourceChanged, match="p was replaced"):
                 file.read()
 
+    def test_versions_never_mix_where_conditions_are_ignored(self, s3_server, place):
+        source = S3Source(s3_server.client_without_conditions(), place)
+        lay(source, "p", data=b"old" * 100_000)
+        with source.open("p") as file:
+            assert file.read(3) == b"old"
+            lay(source, "p", data=b"new" * 100_000)
+            with pytest.raises(SourceChanged, match="p was replaced"):
+                file.read()
+
     def test_only_the_wanted_content_is_opened(self, s3_source):
         lay(s3_source, "p", data=b"old")
         [entry] = s3_source.crawl()

@@ -1,8 +1,8 @@
 """Training batches made on the device: patches, noise, blur and JPEG of whole batches at once.
 
 The same degradations as in `restoration.training.degradations`, which works on one photograph
-with NumPy and OpenCV and is the reference for the measuring protocols. Here everything is batched
-PyTorch: one code path for CPU and CUDA, no loop over samples, no wait for the device.
+with NumPy and OpenCV and serves measuring, validation and `train assess`. Here everything is
+batched PyTorch: one code path for CPU and CUDA, no loop over samples, no wait for the device.
 
 Images are float32 tensors (N, 3, H, W) in [0, 255] (8-bit units) unless a docstring says
 otherwise.

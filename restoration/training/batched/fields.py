@@ -71,7 +71,9 @@ def scanned_noise(
     reach = _reach(largest_radius)
     margin = 6  # of the sharpening: three sigma of its widest Gaussian
     outer = side + 2 * margin
-    plain, resampled = torch.split(radius, draws.sizes(count, (0.5, 0.5)))
+    # In random order: the photographs of a batch are not, gray ones stand at its end.
+    order = draws.uniform(count).argsort()
+    plain, resampled = torch.split(radius[order], draws.sizes(count, (0.5, 0.5)))
     white = draws.normal(len(plain), outer + 2 * reach, outer + 2 * reach)
     fields = [filtered(white, gaussian_matrix(plain, outer, reach))]
     if len(resampled):
@@ -81,7 +83,7 @@ def scanned_noise(
         white = draws.normal(len(resampled), source + 2 * reach, source + 2 * reach)
         matrix = resampling_matrix(factor, draws.choice(METHODS), outer, source)
         fields.append(filtered(white, matrix @ gaussian_matrix(resampled, source, reach)))
-    field = torch.cat(fields)
+    field = torch.cat(fields)[order.argsort()]
     inner = field[:, margin : margin + side, margin : margin + side].clone()
     sharpened = draws.subset(count, 0.5)
     if len(sharpened):

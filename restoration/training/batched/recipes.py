@@ -57,7 +57,7 @@ def random_noise(clean: Tensor, draws: Draws) -> Tensor:
     noise, sigma 0-75 (weak noise a little more often), independent per channel; what scans of old
     photographs hold, see `old_photo_noise`; white noise, sigma 0-75, equal in all channels, as
     monochrome photographs have it. Then quantisation, and JPEG (quality 60-95) for 60 % of old
-    photographs' noise and 5 % of the white.
+    photographs' noise and 5 % of the white, coloured or gray.
 
     Args:
         clean: (N, 3, H, W) with H = W; the last `GRAY_SHARE` of them gray, so that noise which is
@@ -141,10 +141,11 @@ def old_photo_noise(images: Tensor, draws: Draws) -> Tensor:
 def random_blur(clean: Tensor, margin: int, draws: Draws) -> Tensor:
     """Degrade a batch for deblur: blur, then noise (sigma 0-10), and JPEG (75-96) for 12 %.
 
-    10 % sharp, 28 % Gaussian (isotropic, sigma 0.5-3.6 px), 10 % anisotropic Gaussian, 8 %
-    defocus disk (radius 0.8-5 px), 44 % motion path (4-28 px, half of them below 12: longer ones
-    teach little, since hardly anything of the detail along them is left). Weak noise is drawn more
-    often: photographs come to this step denoised.
+    8 % sharp, 22 % Gaussian (isotropic, sigma 0.5-3.6 px), 7 % anisotropic Gaussian, 6 %
+    defocus disk (radius 0.8-5 px), 57 % motion path (4-28 px, half of them below 12: longer ones
+    teach little, since hardly anything of the detail along them is left): paths are what takes
+    longest to learn. Weak noise is drawn more often (half below 2.5): photographs come to this
+    step denoised.
 
     Args:
         clean: (N, 3, H, W).
@@ -156,11 +157,11 @@ def random_blur(clean: Tensor, margin: int, draws: Draws) -> Tensor:
     """
     count = len(clean)
     inner = (..., slice(margin, -margin), slice(margin, -margin))
-    sizes = draws.sizes(count, (0.10, 0.28, 0.10, 0.08, 0.44))
+    sizes = draws.sizes(count, (0.08, 0.22, 0.07, 0.06, 0.57))
     sharp, to_blur = clean[: sizes[0]], clean[sizes[0] :]
     kernels = torch.cat(_random_kernels(*sizes[1:], draws=draws))
     soft = torch.cat([sharp[inner], convolve(to_blur, kernels)[inner]])
-    sigma = 10 * draws.uniform(count).pow(1.3)
+    sigma = 10 * draws.uniform(count).square()
     degraded = quantise(white_noise(soft, sigma, draws))
     compress(degraded, 0.12, (75, 96), draws)
     return degraded
