@@ -1,12 +1,13 @@
-"""The connection: from the usual AWS settings to one client that all threads share."""
+"""The connection: from the usual AWS settings to the clients that all threads share."""
 
 from __future__ import annotations
 
 import functools
 import logging
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import boto3
 from botocore.config import Config
@@ -26,8 +27,13 @@ those that down- and upload photos beside them."""
 ATTEMPTS: Final = 8
 """Tries of one request; with the waits between them about a minute and a half."""
 
+LEASE_ATTEMPTS: Final = 5
+"""Tries of a renewal. With timeouts of 5 s and waits of at most 1, 2, 4 and 8 s between them they
+take 40 s: what begins 15 s after the last renewal ends before the lease is 60 s old."""
+
 _CONNECT_TIMEOUT_S: Final = 10
 _READ_TIMEOUT_S: Final = 60
+_LEASE_TIMEOUT_S: Final = 5
 _NOISY: Final = ("boto3", "botocore", "s3transfer", "urllib3.connectionpool")
 
 
@@ -40,23 +46,60 @@ def shared_client() -> S3Client:
     Raises:
         BadLocation: the settings contradict themselves, such as a profile that does not exist.
     """
-    settings = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
-    return _client_for(os.getpid(), settings)
+    return _client_for(make_client, os.getpid(), _settings())
 
 
-@functools.lru_cache(maxsize=4)
-def _client_for(process: int, settings: tuple[tuple[str, str], ...]) -> S3Client:
+def shared_lease_client() -> S3Client:
+    """The client of this process for renewing leases; settings and errors as `shared_client`.
+
+    One of its own: the data's client slows all its requests down when the server asks for it, and
+    is patient with an answer for as long as a lease lives.
+    """
+    return _client_for(make_lease_client, os.getpid(), _settings())
+
+
+def _settings() -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
+
+
+@functools.lru_cache(maxsize=8)
+def _client_for(
+    make: Callable[[], S3Client], process: int, settings: tuple[tuple[str, str], ...]
+) -> S3Client:
     # A forked worker must not share its parent's sockets: hence the process in the key.
     del process, settings
-    return make_client()
+    return make()
 
 
-def make_client(*, threads: int = THREADS, attempts: int = ATTEMPTS, **given: str) -> S3Client:
+def make_lease_client(**given: str) -> S3Client:
+    """A client for small requests that must be done soon or not at all; see `make_client`."""
+    return make_client(
+        threads=1,
+        attempts=LEASE_ATTEMPTS,
+        retry_mode="standard",
+        connect_timeout_s=_LEASE_TIMEOUT_S,
+        read_timeout_s=_LEASE_TIMEOUT_S,
+        **given,
+    )
+
+
+def make_client(
+    *,
+    threads: int = THREADS,
+    attempts: int = ATTEMPTS,
+    retry_mode: Literal["adaptive", "standard"] = "adaptive",
+    connect_timeout_s: float = _CONNECT_TIMEOUT_S,
+    read_timeout_s: float = _READ_TIMEOUT_S,
+    **given: str,
+) -> S3Client:
     """A client of its own.
 
     Args:
         threads: connections that are kept open.
         attempts: tries of one request.
+        retry_mode: "adaptive" also holds requests back to a rate that the server can take.
+        connect_timeout_s: wait for a connection.
+        read_timeout_s: wait for more of an answer.
         given: what is not to be taken from the settings, as `boto3.client` names it
             (`endpoint_url`, `region_name`, `aws_access_key_id`, ...).
 
@@ -69,9 +112,9 @@ def make_client(*, threads: int = THREADS, attempts: int = ATTEMPTS, **given: st
             logger.setLevel(logging.ERROR)
     common: dict[str, Any] = {
         "max_pool_connections": threads,
-        "retries": {"mode": "adaptive", "total_max_attempts": attempts},
-        "connect_timeout": _CONNECT_TIMEOUT_S,
-        "read_timeout": _READ_TIMEOUT_S,
+        "retries": {"mode": retry_mode, "total_max_attempts": attempts},
+        "connect_timeout": connect_timeout_s,
+        "read_timeout": read_timeout_s,
         "signature_version": "s3v4",
         "tcp_keepalive": True,
         "user_agent_appid": "restore-archive",

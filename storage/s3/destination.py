@@ -40,6 +40,7 @@ class S3Destination:
         uploads: how large objects are cut.
         times: of the lease that stands for the lock.
         page_size: objects of one answer of a listing, 1 to 1,000.
+        lease_client: makes the client for the lock when that is taken; None takes the same one.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class S3Destination:
         uploads: UploadSettings | None = None,
         times: LeaseTimes | None = None,
         page_size: int = PAGE,
+        lease_client: Callable[[], S3Client] | None = None,
     ) -> None:
         self.place: Final = place
         self._client = client
         self._times = times or LeaseTimes()
         self._uploader = Uploader(client, place, uploads or UploadSettings())
         self._page_size = page_size
+        self._lease_client = lease_client or (lambda: client)
 
     @property
     def url(self) -> str:
@@ -168,7 +171,7 @@ class S3Destination:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        lease = Lease(self._client, self.place, self._times)
+        lease = Lease(self._lease_client(), self.place, self._times)
         lease.take()
         try:
             with lease.renewing():

@@ -86,7 +86,7 @@ class Lease:
     """One holder's lease of a place.
 
     Args:
-        client: shared by the threads.
+        client: for nothing else: what holds other requests back must not hold a renewal back.
         place: what is leased.
         times: how long it holds.
         clock: seconds that never go back, for the time since the last renewal.

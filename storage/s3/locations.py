@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage.errors import AccessDenied, BadLocation, CredentialsRefused
-from storage.s3.client import shared_client
+from storage.s3.client import shared_client, shared_lease_client
 from storage.s3.destination import S3Destination
 from storage.s3.keys import Place, parse_address
 from storage.s3.source import S3Source
@@ -36,7 +36,7 @@ def open_s3_destination(location: str, source_url: str) -> S3Destination:
     place = parse_address(location)
     if source_url.startswith("s3://"):
         _check_apart(place, parse_address(source_url))
-    destination = S3Destination(shared_client(), place)
+    destination = S3Destination(shared_client(), place, lease_client=shared_lease_client)
     _check(destination)
     return destination
 

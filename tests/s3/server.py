@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import pytest
 
-from storage.s3.client import make_client
+from storage.s3.client import make_client, make_lease_client
 
 BUCKET = "archive"
 KEYS = {"aws_access_key_id": "testkey", "aws_secret_access_key": "testsecret"}
@@ -41,8 +41,13 @@ class S3Server:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, **options: Any) -> Any:
-        given = {"endpoint_url": self.endpoint, "region_name": "us-east-1", **KEYS, **options}
-        return make_client(**given)
+        return make_client(**self._settings(**options))
+
+    def lease_client(self, **options: Any) -> Any:
+        return make_lease_client(**self._settings(**options))
+
+    def _settings(self, **options: Any) -> dict[str, Any]:
+        return {"endpoint_url": self.endpoint, "region_name": "us-east-1", **KEYS, **options}
 
     def lay_quickly(self, keys: Iterable[str]) -> None:
         """Lays thousands of empty objects without the cost of signing requests."""

@@ -6,15 +6,17 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
-from storage import DestinationBusy, LeaseLost, StorageError
+from storage import DestinationBusy, LeaseLost, LocalSource, StorageError, open_destination
 from storage.paths import LOCK_PATH
 from storage.s3 import S3Destination
+from storage.s3.client import LEASE_ATTEMPTS, shared_client
 from storage.s3.keys import Place
 from storage.s3.lease import Lease, LeaseTimes, _leases
 from tests.s3.server import BUCKET
@@ -156,6 +158,52 @@ def test_a_passing_fault_is_no_loss_but_a_long_one_is(s3_server, s3_proxy, place
         mine.check()
     mine.renew()
     assert mine.lost.is_set()
+
+
+def test_puts_that_are_slowed_down_do_not_hold_the_lease_back(s3_server, s3_proxy, place):
+    client = s3_server.client(endpoint_url=s3_proxy.endpoint)
+    renewed = threading.Semaphore(0)
+
+    def hold(**_: object) -> None:
+        # As the limiter of adaptive retries does to all requests of its client.
+        for _ in range(3):
+            assert renewed.acquire(timeout=30), "the lease was not renewed meanwhile"
+
+    out = S3Destination(
+        client, place, times=QUICK,
+        lease_client=lambda: s3_server.lease_client(endpoint_url=s3_proxy.endpoint),
+    )  # fmt: skip
+    slow = s3_proxy.add("PUT", "/a", code="SlowDown", times=2)
+    s3_proxy.add("PUT", LOCK_PATH, before=renewed.release)
+    with out.lock():
+        client.meta.events.register_first("before-send.s3", hold)
+        assert out.put("a", b"x").size == 1
+        client.meta.events.unregister("before-send.s3", hold)
+    assert slow.met == 2
+
+
+def test_a_renewal_ends_before_the_lease_is_stale(s3_server):
+    config = s3_server.lease_client().meta.config
+    assert config.retries == {"mode": "standard", "total_max_attempts": LEASE_ATTEMPTS}
+    tries_s = LEASE_ATTEMPTS * max(config.connect_timeout, config.read_timeout)
+    waits_s = sum(2**tried for tried in range(LEASE_ATTEMPTS - 1))
+    times = LeaseTimes()
+    assert times.renewed_every_s + tries_s + waits_s < times.stale_after_s
+
+
+def test_a_destination_that_is_opened_has_a_client_for_its_lease(
+    s3_server, s3_folder, tmp_path, monkeypatch
+):
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    asked: list[str] = []
+    out = open_destination(f"s3://{BUCKET}/{s3_folder}", LocalSource(tmp_path))
+    shared_client().meta.events.register(
+        "before-send.s3", lambda request, **_: asked.append(request.url)
+    )
+    with out.lock():
+        out.put("a", b"x")
+    assert [url.rpartition("/")[2] for url in asked] == ["a"]
 
 
 def test_a_renewal_whose_answer_got_lost_is_no_loss(faulty_client, s3_proxy, place, clock):
