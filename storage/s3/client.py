@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -16,6 +17,7 @@ from botocore.session import Session as BotocoreSession
 from botocore.utils import parse_timestamp
 
 from storage.errors import BadLocation
+from storage.s3.errors import CONFLICTS
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -34,6 +36,8 @@ take 40 s: what begins 15 s after the last renewal ends before the lease is 60 s
 _CONNECT_TIMEOUT_S: Final = 10
 _READ_TIMEOUT_S: Final = 60
 _LEASE_TIMEOUT_S: Final = 5
+_CONFLICT_ATTEMPTS: Final = 5
+_CONFLICT_WAIT_S: Final = 0.1
 _NOISY: Final = ("boto3", "botocore", "s3transfer", "urllib3.connectionpool")
 
 
@@ -133,8 +137,30 @@ def make_client(
             client = session.client("s3", config=config, **given)  # type: ignore[call-overload]
     except (BotoCoreError, ValueError) as error:
         raise BadLocation(f"the AWS settings cannot be used: {error}") from error
+    client.meta.events.register("needs-retry.s3.PutObject", _wait_after_conflict)
     shared: S3Client = client
     return shared
+
+
+def _wait_after_conflict(
+    response: tuple[object, dict[str, Any]] | None, attempts: int, **_: object
+) -> float | None:
+    """Makes boto3 put an object again where another conditional write was under way (409).
+
+    None of its retry modes does, though S3 asks for it:
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+
+    Args:
+        response: the answer and what was parsed of it; None where the connection broke.
+        attempts: made so far.
+
+    Returns:
+        Seconds to wait; None where it is not to be put again because of this.
+    """
+    code = response[1].get("Error", {}).get("Code") if response else None
+    if code not in CONFLICTS or attempts >= _CONFLICT_ATTEMPTS:
+        return None
+    return random.random() * _CONFLICT_WAIT_S * 2.0**attempts
 
 
 def parse_time(value: str | float) -> datetime:

@@ -48,6 +48,7 @@ _ELSEWHERE: Final = frozenset(
 _FULL: Final = frozenset(
     {"QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull", "507"}
 )
+CONFLICTS: Final = frozenset({"ConditionalRequestConflict", "OperationAborted"})
 _LOGIN: Final = (
     boto.TokenRetrievalError,
     boto.SSOError,
@@ -168,7 +169,7 @@ def is_precondition(error: ClientError) -> bool:
 
 def is_conflict(error: ClientError) -> bool:
     """Whether another conditional write was under way (409): trying again decides."""
-    return code_of(error) in ("ConditionalRequestConflict", "OperationAborted")
+    return code_of(error) in CONFLICTS
 
 
 def source_changed(path: str) -> SourceChanged:

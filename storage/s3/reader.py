@@ -183,8 +183,10 @@ class _EmptyObject(Exception):  # noqa: N818 - not an error
     """No range can be read of an object without a byte."""
 
 
-def head_object(client: S3Client, place: Place, path: str) -> HeadObjectOutputTypeDef:
-    """What HEAD says of an object.
+def head_object(
+    client: S3Client, place: Place, path: str, *, checksums: bool = False
+) -> HeadObjectOutputTypeDef:
+    """What HEAD says of an object, also its checksums if these are wanted.
 
     Raises:
         NotFound: no such object.
@@ -193,7 +195,8 @@ def head_object(client: S3Client, place: Place, path: str) -> HeadObjectOutputTy
     key = place.key(path)
     with translated("cannot look at", place, path, "s3:GetObject"):
         try:
-            return client.head_object(Bucket=place.bucket, Key=key)
+            wanted: Mapping[str, str] = {"ChecksumMode": "ENABLED"} if checksums else {}
+            return client.head_object(Bucket=place.bucket, Key=key, **wanted)  # type: ignore[arg-type]
         except ClientError as error:
             if status_of(error) not in (400, 403):
                 raise

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -16,14 +15,18 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.base import StoredObject
+from storage.errors import NotFound, StorageError
 from storage.s3.errors import (
     already_exists,
+    code_of,
     is_conflict,
     is_precondition,
     translated,
     was_retried,
 )
 from storage.s3.keys import Place
+from storage.s3.marks import Marks, base64_of
+from storage.s3.reader import head_object
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -31,7 +34,8 @@ if TYPE_CHECKING:
 
 _MAX_PARTS: Final = 10_000
 _READ: Final = 1 << 20
-_CONFLICT_TRIES: Final = 5
+_UPLOADS: Final = 3
+"""How often an object goes in parts whose end meets another conditional write (409)."""
 
 _CONTENT_TYPES: Final = {
     ".jpg": "image/jpeg",
@@ -86,6 +90,19 @@ class Uploader:
         self, path: str, data: bytes | memoryview | BinaryIO, *, overwrite: bool
     ) -> StoredObject:
         """Stores an object; see `DestinationStore.put`."""
+        start = _position(data)
+        for _ in range(_UPLOADS - 1):
+            try:
+                return self._put(path, data, overwrite)
+            except _Conflict:
+                # S3 wants the whole upload again, not its end alone (see CompleteMultipartUpload):
+                # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+                if start is None:
+                    raise
+                _rewind(data, start)
+        return self._put(path, data, overwrite)
+
+    def _put(self, path: str, data: bytes | memoryview | BinaryIO, overwrite: bool) -> StoredObject:
         size = 0
         if isinstance(data, bytes | bytearray | memoryview):
             size = memoryview(data).nbytes
@@ -104,41 +121,49 @@ class Uploader:
 
     def _put_whole(self, path: str, body: bytes, overwrite: bool) -> StoredObject:
         digest = hashlib.sha256(body)
-        for left in reversed(range(_CONFLICT_TRIES)):
-            with translated("cannot write", self._place, path, "s3:PutObject"):
-                try:
-                    answer = self._client.put_object(
-                        Bucket=self._place.bucket,
-                        Key=self._place.key(path),
-                        Body=body,
-                        ContentType=content_type(path),
-                        ChecksumSHA256=_base64(digest.digest()),
-                        **_condition(overwrite),  # type: ignore[arg-type]
-                    )
-                    etag = answer["ETag"]
-                    break
-                except ClientError as error:
-                    if is_conflict(error) and left:
-                        continue
-                    if not is_precondition(error):
-                        raise
-                    # An answer that got lost: the first try was stored, the second finds it there.
-                    etag = self._etag_if_ours(path, body) if was_retried(error) else ""
-                    if not etag:
-                        raise already_exists(self._place, path) from error
-                    break
-        return StoredObject(path, len(body), digest.hexdigest(), etag.strip('"'))
+        with translated("cannot write", self._place, path, "s3:PutObject"):
+            try:
+                etag = self._client.put_object(
+                    Bucket=self._place.bucket,
+                    Key=self._place.key(path),
+                    Body=body,
+                    ContentType=content_type(path),
+                    ChecksumSHA256=base64_of(digest.digest()),
+                    **_condition(overwrite),  # type: ignore[arg-type]
+                )["ETag"].strip('"')
+            except ClientError as error:
+                etag = self._done_before(path, error, lambda: Marks.of_whole(body), overwrite)
+                if not etag:
+                    raise
+        return StoredObject(path, len(body), digest.hexdigest(), etag)
 
-    def _etag_if_ours(self, path: str, body: bytes) -> str:
-        """The ETag of the object if it holds these bytes, else an empty string."""
-        found = self._client.head_object(
-            Bucket=self._place.bucket, Key=self._place.key(path), ChecksumMode="ENABLED"
-        )
-        etag = found.get("ETag", "").strip('"')
-        checksum = found.get("ChecksumSHA256")
-        if checksum is not None:
-            return etag if checksum == _base64(hashlib.sha256(body).digest()) else ""
-        return etag if etag == hashlib.md5(body, usedforsecurity=False).hexdigest() else ""
+    def _done_before(
+        self, path: str, error: ClientError, marks: Callable[[], Marks], overwrite: bool
+    ) -> str:
+        """What became of a put that was refused.
+
+        An answer may have got lost: the first try stored the object, the second finds it there, or
+        the upload gone.
+
+        Returns:
+            The ETag of the object if it is the one that was to be put; empty where nothing is
+            known against putting it.
+
+        Raises:
+            AlreadyExists: it was not to replace another, which is there.
+            StorageError: HEAD was refused.
+        """
+        is_refused, is_retry = is_precondition(error), was_retried(error)
+        is_gone = code_of(error) == "NoSuchUpload"
+        found = None
+        if is_conflict(error) or (is_retry and (is_refused or is_gone)):
+            with contextlib.suppress(NotFound):
+                found = head_object(self._client, self._place, path, checksums=True)
+        if found is not None and is_retry and marks().are_of(found):
+            return found["ETag"].strip('"')
+        if is_refused or (found is not None and not overwrite):
+            raise already_exists(self._place, path) from error
+        return ""
 
     def _put_parts(self, path: str, parts: Iterator[bytes], overwrite: bool) -> StoredObject:
         digest, size = hashlib.sha256(), 0
@@ -171,7 +196,7 @@ class Uploader:
     def _send(
         self, target: Mapping[str, str], upload: str, number: int, part: bytes
     ) -> CompletedPartTypeDef:
-        checksum = _base64(hashlib.sha256(part).digest())
+        checksum = base64_of(hashlib.sha256(part).digest())
         answer = self._client.upload_part(
             **target,  # type: ignore[arg-type]
             UploadId=upload,
@@ -197,18 +222,34 @@ class Uploader:
                 **_condition(overwrite),  # type: ignore[arg-type]
             )
         except ClientError as error:
-            if is_precondition(error) or is_conflict(error):
-                raise already_exists(self._place, path) from error
-            raise
+            etag = self._done_before(path, error, lambda: Marks.of_parts(parts), overwrite)
+            if not etag and is_conflict(error):
+                raise _Conflict(f"cannot write {path}: others write it, too; run again") from error
+            if not etag:
+                raise
+            return etag
         return answer["ETag"].strip('"')
+
+
+class _Conflict(StorageError):  # noqa: N818 - reads as a sentence
+    """Another conditional write was under way when the parts were to become an object."""
+
+
+def _position(data: bytes | memoryview | BinaryIO) -> int | None:
+    """Where a reader stands, so that it can be read again from there; None where it cannot."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return 0
+    is_seekable = getattr(data, "seekable", None)
+    return data.tell() if is_seekable is not None and is_seekable() else None
+
+
+def _rewind(data: bytes | memoryview | BinaryIO, position: int) -> None:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        data.seek(position)
 
 
 def _condition(overwrite: bool) -> Mapping[str, str]:
     return {} if overwrite else {"IfNoneMatch": "*"}
-
-
-def _base64(digest: bytes) -> str:
-    return base64.b64encode(digest).decode()
 
 
 def _parts(data: bytes | memoryview | BinaryIO, part_bytes: int) -> Iterator[bytes]:

@@ -36,6 +36,11 @@ def uploads(client: Any, place: Place) -> list[Any]:
     return client.list_multipart_uploads(Bucket=BUCKET, Prefix=place.prefix).get("Uploads", [])
 
 
+def ask_for_no_checksum(request: Any, **_: object) -> None:
+    """As a server answers that keeps none."""
+    del request.headers["x-amz-checksum-mode"]
+
+
 class TestWhole:
     def test_content_type_and_checksum_are_stored(self, out, s3_client, place):
         stored = out.put("a.TIF", b"data")
@@ -95,6 +100,18 @@ class TestWhole:
         s3_proxy.add("PUT", "/a", code="ConditionalRequestConflict", status=409, times=2)
         assert faulty.put("a", b"x", overwrite=False).size == 1
 
+    @pytest.mark.parametrize("is_there", [False, True])
+    def test_a_conflict_without_end_is_no_object(self, faulty, out, s3_proxy, is_there):
+        def write() -> None:
+            if is_there:
+                out.put("a", b"another's")
+
+        s3_proxy.add("PUT", "/a", code="OperationAborted", status=409, before=write)
+        with pytest.raises(StorageError, match=r"OperationAborted|exists already") as caught:
+            faulty.put("a", b"x", overwrite=False)
+        assert isinstance(caught.value, AlreadyExists) == is_there
+        assert s3_proxy.count("PUT", "/a") == 5
+
 
 class TestParts:
     @pytest.mark.parametrize("kind", [bytes, memoryview, io.BytesIO])
@@ -142,6 +159,65 @@ class TestParts:
         with pytest.raises(AlreadyExists, match="big exists already"):
             faulty.put("big", LARGE, overwrite=False)
         assert contents(out, "big") == b"first"
+        assert uploads(s3_client, place) == []
+
+    @pytest.mark.parametrize("overwrite", [True, False])
+    @pytest.mark.parametrize("checksums", [True, False])
+    def test_an_end_whose_answer_got_lost_is_done(self, faulty, s3_proxy, overwrite, checksums):
+        s3_proxy.add("POST", "uploadId=", lose_answer=True, times=1)
+        s3_proxy.add("POST", "uploadId=", code="NoSuchUpload", status=404, times=1)
+        if not checksums:
+            faulty._client.meta.events.register("before-sign.s3.HeadObject", ask_for_no_checksum)
+        stored = faulty.put("big", LARGE, overwrite=overwrite)
+        assert contents(faulty, "big") == LARGE
+        assert stored.etag == faulty.put("other", LARGE).etag
+        assert s3_proxy.count("POST", "uploadId=") == 3
+
+    def test_an_end_that_finds_its_object_there_is_done(self, faulty, s3_proxy):
+        s3_proxy.add("POST", "uploadId=", lose_answer=True, times=1)
+        s3_proxy.add("POST", "uploadId=", code="PreconditionFailed", status=412)
+        assert faulty.put("big", LARGE, overwrite=False).size == len(LARGE)
+
+    @pytest.mark.parametrize("old", [b"", b"another's", LARGE[1:]])
+    def test_an_upload_that_is_gone_without_its_object_is_told(self, faulty, out, s3_proxy, old):
+        if old:
+            out.put("big", old)
+        s3_proxy.add("POST", "uploadId=", code="InternalError", status=500, times=1)
+        s3_proxy.add("POST", "uploadId=", code="NoSuchUpload", status=404)
+        with pytest.raises(StorageError, match="cannot write big: NoSuchUpload"):
+            faulty.put("big", LARGE)
+        assert (contents(out, "big") if old else out.size("big")) == (old or None)
+
+    @pytest.mark.parametrize("kind", [bytes, io.BytesIO])
+    def test_a_conflict_at_the_end_uploads_anew(self, faulty, s3_proxy, s3_client, place, kind):
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+        s3_proxy.add(
+            "POST", "uploadId=", code="ConditionalRequestConflict", status=409, times=2
+        )  # fmt: skip
+        assert faulty.put("big", kind(LARGE), overwrite=False).size == len(LARGE)
+        assert s3_proxy.count("PUT", "partNumber=") == 9
+        assert contents(faulty, "big") == LARGE
+        assert uploads(s3_client, place) == []
+
+    def test_a_conflict_with_what_cannot_be_read_again(self, faulty, s3_proxy, s3_client, place):
+        class Stream(io.BytesIO):
+            def seekable(self):
+                return False
+
+        s3_proxy.add("POST", "uploadId=", code="ConditionalRequestConflict", status=409, times=1)
+        with pytest.raises(StorageError, match="cannot write big: others write it"):
+            faulty.put("big", Stream(LARGE), overwrite=False)
+        assert uploads(s3_client, place) == []
+
+    def test_who_lost_a_conflict_is_told(self, faulty, out, s3_proxy, s3_client, place):
+        s3_proxy.add(
+            "POST", "uploadId=", code="ConditionalRequestConflict", status=409,
+            before=lambda: out.put("big", b"first"),
+        )  # fmt: skip
+        with pytest.raises(AlreadyExists, match="big exists already"):
+            faulty.put("big", LARGE, overwrite=False)
+        assert contents(out, "big") == b"first"
+        assert s3_proxy.count("PUT", "partNumber=") == 3
         assert uploads(s3_client, place) == []
 
     def test_sweep_is_for_the_named_folders(self, out, s3_client, place):
