@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from storage.base import DestinationStore
 from storage.manifest.columns import rows_from
-from storage.manifest.parts import part_paths, read_table, rows_of
+from storage.manifest.parts import read_parts, read_table, rows_of
 from storage.manifest.row import COLUMNS, SCHEMA, ManifestRow, Status
 
 _REPEATING: Final = ("recipe_id", "status", "error_class", "error_message")
@@ -162,9 +162,7 @@ def _read_parts(destination: DestinationStore, parts: _PartTable) -> pa.Table:
     """The needed columns of all parts, in order; `parts` learns where each one starts."""
     schema = _index_schema()
     tables = [schema.empty_table()]
-    for path in part_paths(destination):
-        with destination.open(path) as file:
-            part = read_table(file, path, schema, COLUMNS)
+    for path, part in read_parts(destination, schema):
         tables.append(part)
         parts.add(path, part.num_rows)
     return pa.concat_tables(tables).unify_dictionaries()

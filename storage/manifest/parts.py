@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, Final
 
 import pyarrow as pa
@@ -17,6 +19,9 @@ from storage.manifest.row import COLUMNS, SCHEMA, ManifestRow
 MANIFEST_FOLDER: Final = "manifest"
 MAX_BATCHES: Final = 1_000_000
 """Batches of one run: their numbers have six digits, so that paths sort as batches do."""
+
+READ_AHEAD: Final = 16
+"""Parts that are read at once: in a bucket each is a request of some 20 to 50 ms."""
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
@@ -97,11 +102,15 @@ def read_table(
         with pq.ParquetFile(data, page_checksum_verification=True) as file:
             return conform(file.read(schema.names, use_threads=False), schema, declared)
     except (pa.ArrowException, OSError, ValueError) as error:
-        first_line = str(error).partition("\n")[0]
-        raise DamagedManifest(
-            f"{name} cannot be read ({first_line}); move it out of its folder and start again:"
-            " its photos will be done again"
-        ) from error
+        raise _damaged(name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> DamagedManifest:
+    first_line = str(error).partition("\n")[0]
+    return DamagedManifest(
+        f"{name} cannot be read ({first_line}); move it out of its folder and start again:"
+        " its photos will be done again"
+    )
 
 
 def part_paths(destination: DestinationStore) -> Iterator[str]:
@@ -111,6 +120,46 @@ def part_paths(destination: DestinationStore) -> Iterator[str]:
         is_hidden = entry.path.rpartition("/")[2].startswith(".")
         if entry.path.endswith(".parquet") and not is_hidden:
             yield entry.path
+
+
+def read_parts(destination: DestinationStore, schema: pa.Schema) -> Iterator[tuple[str, pa.Table]]:
+    """Columns of all parts, in the order of `part_paths`, with their paths.
+
+    Up to `READ_AHEAD` parts are read ahead of their turn, and no more are held.
+
+    Args:
+        destination: where the manifest is.
+        schema: the wanted columns.
+
+    Raises:
+        DamagedManifest: a part cannot be read; the first of them is told.
+        StorageError: the manifest cannot be listed.
+    """
+
+    def read(path: str) -> bytes:
+        try:
+            with destination.open(path) as file:
+                return file.read()
+        except OSError as error:
+            raise _damaged(path, error) from error
+
+    ahead: deque[tuple[str, Future[bytes]]] = deque()
+
+    def take() -> tuple[str, pa.Table]:
+        path, data = ahead.popleft()
+        # Decoded here and not in the threads, which would fight over the processor.
+        return path, read_table(pa.BufferReader(data.result()), path, schema, COLUMNS)
+
+    pool = ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="manifest")
+    try:
+        for path in part_paths(destination):
+            ahead.append((path, pool.submit(read, path)))
+            if len(ahead) >= READ_AHEAD:
+                yield take()
+        while ahead:
+            yield take()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def read_manifest(destination: DestinationStore, columns: Sequence[str] | None = None) -> pa.Table:
@@ -125,8 +174,5 @@ def read_manifest(destination: DestinationStore, columns: Sequence[str] | None =
         KeyError: there is no such column.
     """
     schema = SCHEMA if columns is None else pa.schema([SCHEMA.field(c) for c in columns])
-    tables = [schema.empty_table()]
-    for path in part_paths(destination):
-        with destination.open(path) as file:
-            tables.append(read_table(file, path, schema, COLUMNS))
+    tables = [schema.empty_table(), *(table for _, table in read_parts(destination, schema))]
     return pa.concat_tables(tables)

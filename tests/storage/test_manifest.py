@@ -6,8 +6,10 @@ import contextlib
 import dataclasses
 import io
 import random
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -35,6 +37,7 @@ from storage.manifest import (
     rows_of,
     write_worklist,
 )
+from storage.manifest.parts import READ_AHEAD, read_parts
 
 RUNS = ["20261120T080000Z-ff0000", "20261121T080000Z-aa0000", "20261122T023355Z-ab12cd"]
 README = Path(__file__).parents[2] / "storage/README.md"
@@ -265,6 +268,31 @@ class TestIndex:
             found = index.row(name)
             assert (found and found.restored_size) == expected.get(name)
 
+    def test_parts_are_read_ahead_in_order_and_not_without_bound(self, out):
+        class Store(LocalDestination):
+            """Its first reads wait for each other: one after another they would never end."""
+
+            together = threading.Barrier(READ_AHEAD)
+            opened: Final[list[str]] = []
+
+            def open(self, path):
+                self.opened.append(path)
+                if len(self.opened) <= READ_AHEAD:
+                    self.together.wait(timeout=60)
+                return super().open(path)
+
+        for batch in range(3 * READ_AHEAD):
+            write(out, RUNS[0], batch, [row("a", restored_size=batch)])
+        store = Store(out.root)
+        parts = read_parts(store, pa.schema([SCHEMA.field("restored_size")]))
+        sizes = []
+        for number, (path, table) in enumerate(parts):
+            assert path == part_path(RUNS[0], number)
+            assert len(store.opened) <= number + READ_AHEAD
+            sizes.append(table.column("restored_size")[0].as_py())
+        assert sizes == list(range(3 * READ_AHEAD))
+        assert ManifestIndex.load(store).lookup(["a"])[0].restored_size == sizes[-1]
+
     def test_a_damaged_part_is_named_with_what_to_do(self, out):
         path = write(out, RUNS[0], 0, [row("a"), row("b")])
         good = (out.root / path).read_bytes()
@@ -277,6 +305,19 @@ class TestIndex:
         assert list(part_paths(out)) == [path]
         out.delete(path)
         assert len(ManifestIndex.load(out)) == 0
+
+    def test_a_part_on_a_bad_disk_is_damaged(self, out):
+        class BadDisk(io.BytesIO):
+            def read(self, size=-1, /):
+                raise OSError(5, "Input/output error")
+
+        class Store(LocalDestination):
+            def open(self, path):
+                return BadDisk()
+
+        path = write(out, RUNS[0], 0, [row("a")])
+        with pytest.raises(DamagedManifest, match=f"{path} cannot be read.*output error"):
+            ManifestIndex.load(Store(out.root))
 
     def test_a_foreign_table_is_a_damaged_part(self, out):
         sink = io.BytesIO()
