@@ -17,7 +17,7 @@ from storage.paths import LOCK_PATH, check_folder, check_relative, check_writabl
 from storage.s3.errors import already_exists, code_of, translated
 from storage.s3.keys import Place, problem_of
 from storage.s3.lease import Lease, LeaseTimes, check_not_lost
-from storage.s3.listing import PAGE, THREADS, ClosedFolder, OrderedListing
+from storage.s3.listing import PAGE, THREADS, ClosedFolder, OrderedListing, check_listing
 from storage.s3.reader import RangedReader, head_object
 from storage.s3.upload import Uploader, UploadSettings
 
@@ -73,9 +73,10 @@ class S3Destination:
             StorageError: it may not be listed.
         """
         with translated("cannot list", self.place, "", "s3:ListBucket"):
-            self._client.list_objects_v2(
+            found = self._client.list_objects_v2(
                 Bucket=self.place.bucket, Prefix=self.place.prefix, MaxKeys=1
             )
+        check_listing(found, self.place)
 
     def put(
         self, path: str, data: bytes | memoryview | BinaryIO, *, overwrite: bool = True

@@ -156,6 +156,7 @@ class OrderedListing:
                 OptionalObjectAttributes=["RestoreStatus"],
                 **wanted,
             )
+        check_listing(answer, self.place)
         return _page_of(answer, len(prefix), folder)
 
 
@@ -251,6 +252,19 @@ def _safe_start(folder: str, start_after: str) -> str:
     name = start_after[len(folder) :].partition("/")[0]
     length = next((at for at, character in enumerate(name) if character < "/"), len(name))
     return folder + name[: length - 1] if length > 1 else ""
+
+
+def check_listing(answer: ListObjectsV2OutputTypeDef, place: Place) -> None:
+    """Makes sure that an answer is a listing: boto3 takes any XML for an empty one.
+
+    Raises:
+        StorageError: it has nothing that every listing has.
+    """
+    if not answer.keys() & {"Name", "IsTruncated", "KeyCount"}:
+        raise StorageError(
+            f"cannot list {place.url}: the answer is not one of an S3 server; is the endpoint "
+            "right?"
+        )
 
 
 def _page_of(answer: ListObjectsV2OutputTypeDef, start: int, folder: str) -> _Page:

@@ -11,7 +11,7 @@ from storage.errors import BadLocation
 from storage.globs import PathFilter
 from storage.s3.errors import ARCHIVED_ADVICE, translated
 from storage.s3.keys import Place, is_odd_name, problem_of, storable
-from storage.s3.listing import PAGE, THREADS, ClosedFolder, Listed, OrderedListing
+from storage.s3.listing import PAGE, THREADS, ClosedFolder, Listed, OrderedListing, check_listing
 from storage.s3.reader import RangedReader, entry_of, head_object
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class S3Source:
             found = self._client.list_objects_v2(
                 Bucket=self.place.bucket, Prefix=self.place.prefix, MaxKeys=1
             )
+        check_listing(found, self.place)
         if self.place.prefix and not found.get("Contents"):
             raise BadLocation(f"there is nothing in {self.url}: is the folder written as it is?")
 

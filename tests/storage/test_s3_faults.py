@@ -12,6 +12,7 @@ from storage import (
     UnsafePath,
 )
 from storage.s3 import S3Destination, S3Source
+from storage.s3.keys import Place
 from tests.s3.objects import LARGE, MIB, contents
 
 
@@ -20,6 +21,23 @@ class TestFaults:
         s3_proxy.add("GET", "list-type=2", edit=lambda _: b"<html><p>Welcome<br></html>")
         with pytest.raises(StorageError, match="is the endpoint right"):
             list(faulty.list(""))
+
+    def test_a_page_that_is_xml_is_no_empty_listing(self, faulty, s3_proxy):
+        page = b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body/></html>'
+        s3_proxy.add("GET", "list-type=2", edit=lambda _: page)
+        source = S3Source(faulty._client, faulty.place)
+        whole = S3Source(faulty._client, Place(faulty.place.bucket, ""))
+        calls = [
+            lambda: list(faulty.list("")),
+            lambda: list(source.crawl()),
+            lambda: faulty.sizes(["a", "b"]),
+            faulty.check,
+            source.check,
+            whole.check,
+        ]
+        for call in calls:
+            with pytest.raises(StorageError, match="is the endpoint right"):
+                call()
 
     def test_slow_down_is_waited_out(self, faulty, s3_proxy):
         s3_proxy.add("PUT", code="SlowDown", times=2)
