@@ -97,16 +97,18 @@ class Proxy:
                 fault.met += 1
             return fault
 
-    def forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> HTTPResponse:
-        connection = HTTPConnection("127.0.0.1", self._port)
-        connection.putrequest(
-            handler.command, handler.path, skip_host=True, skip_accept_encoding=True
-        )
-        for name, value in handler.headers.items():
-            if name.lower() not in ("expect", "connection"):
-                connection.putheader(name, value)
-        connection.endheaders(body)
-        return connection.getresponse()
+    def forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[HTTPResponse, bytes]:
+        """The server's answer, and its body."""
+        with contextlib.closing(HTTPConnection("127.0.0.1", self._port)) as connection:
+            connection.putrequest(
+                handler.command, handler.path, skip_host=True, skip_accept_encoding=True
+            )
+            for name, value in handler.headers.items():
+                if name.lower() not in ("expect", "connection"):
+                    connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            return answer, answer.read()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Proxy]:
@@ -141,8 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault.edit_request:
             body = fault.edit_request(body)
-        answer = self.proxy.forward(self, body)
-        data = answer.read()
+        answer, data = self.proxy.forward(self, body)
         if fault.lose_answer:
             self._reset()
             return

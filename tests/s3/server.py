@@ -134,6 +134,7 @@ def _wait(server: S3Server, process: subprocess.Popen[bytes], log: Path) -> None
         with contextlib.suppress(Exception):
             client.put_object(Bucket=BUCKET, Key="started", Body=b"")
             return
-        if process.poll() is not None or time.monotonic() > limit:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05)
+        if process.returncode is not None or time.monotonic() > limit:
             pytest.fail(f"the S3 server did not start:\n{log.read_text()[-3000:]}")
-        time.sleep(0.05)

@@ -9,6 +9,7 @@ import itertools
 import json
 import re
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -266,7 +267,11 @@ def test_sizes_cost_few_requests(faulty_client, s3_proxy, place):
 
 def test_the_proxy_itself_changes_nothing(s3_proxy: Proxy, s3_server: S3Server, faulty, out):
     out.put("a", LARGE)
-    assert contents(faulty, "a") == LARGE
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", ResourceWarning)
+        assert contents(faulty, "a") == LARGE
+        assert faulty.size("a") == len(LARGE)
+    assert [str(warning.message) for warning in warned] == [], "connections are closed"
     assert s3_proxy.count("GET") == 3
     assert s3_server.endpoint != s3_proxy.endpoint
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from email.utils import format_datetime
 from typing import Any
 
@@ -57,8 +57,10 @@ def rewrite(client: Any, place: Place, **changes: Any) -> None:
     client.put_object(Bucket=BUCKET, Key=place.key(LOCK_PATH), Body=body)
 
 
-def later(seconds: float) -> str:
-    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+def date_at(client: Any, place: Place, age_s: float) -> str:
+    """The server's date when the lease, as it is there now, has this age."""
+    written = client.head_object(Bucket=BUCKET, Key=place.key(LOCK_PATH))["LastModified"]
+    return format_datetime(written.astimezone(UTC) + timedelta(seconds=age_s), usegmt=True)
 
 
 def test_it_is_taken_and_given_back(out, s3_client, place):
@@ -75,11 +77,11 @@ def test_a_stale_one_is_taken_over_by_the_servers_clock(s3_client, faulty_client
     dead = lease(s3_client, place)
     dead.take()
     rewrite(s3_client, place, host="another computer")
-    s3_proxy.add("GET", LOCK_PATH, date=later(50), times=1)
+    s3_proxy.add("GET", LOCK_PATH, date=date_at(s3_client, place, 59), times=1)
     heir = lease(faulty_client, place)
     with pytest.raises(DestinationBusy, match="another computer"):
         heir.take()
-    s3_proxy.add("GET", LOCK_PATH, date=later(70))
+    s3_proxy.add("GET", LOCK_PATH, date=date_at(s3_client, place, 60))
     heir.take()
     assert stored(s3_client, place)["token"] == heir._me["token"]
     dead.renew()
@@ -90,7 +92,7 @@ def test_of_two_heirs_one_wins(s3_client, faulty_client, s3_proxy, place):
     lease(s3_client, place).take()
     rewrite(s3_client, place, host="another computer")
     first, second = lease(faulty_client, place), lease(faulty_client, place)
-    s3_proxy.add("GET", LOCK_PATH, date=later(70))
+    s3_proxy.add("GET", LOCK_PATH, date=date_at(s3_client, place, 60))
     # Both have looked; the first writes between the second's look and its write.
     s3_proxy.add("PUT", LOCK_PATH, before=first.take, times=1)
     with pytest.raises(DestinationBusy, match="at the same moment"):
@@ -239,7 +241,7 @@ def test_a_lock_that_is_no_json_grows_stale_too(s3_client, faulty_client, s3_pro
     s3_client.put_object(Bucket=BUCKET, Key=place.key(LOCK_PATH), Body=b"\xff?")
     with pytest.raises(DestinationBusy, match=r"process \? on \?"):
         lease(s3_client, place).take()
-    s3_proxy.add("GET", LOCK_PATH, date=later(70))
+    s3_proxy.add("GET", LOCK_PATH, date=date_at(s3_client, place, 60))
     lease(faulty_client, place).take()
 
 
