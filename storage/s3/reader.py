@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from storage.base import SourceEntry
 from storage.errors import StorageError
+from storage.s3.blocks import Blocks
 from storage.s3.errors import code_of, is_precondition, source_changed, status_of, translated
 from storage.s3.keys import Place
 from storage.s3.listing import nanoseconds
@@ -26,8 +26,6 @@ FIRST_BYTES: Final = 256 * 1024
 """First request: a photo's header, or the whole of a small object."""
 BLOCK_BYTES: Final = 8 * 1024 * 1024
 """Every further one."""
-KEPT_BLOCKS: Final = 8
-"""Blocks in memory beside the first: up to 64 MiB are hashed, then decoded, from one download."""
 
 _BODY_TRIES: Final = 5
 _BODY_WAIT_S: Final = 0.1
@@ -41,7 +39,7 @@ _BODY_BROKEN: Final = (
 
 
 class RangedReader(io.RawIOBase):
-    """A seekable reader; opening it makes the first request.
+    """A seekable reader; opening it makes the first request. What was read is kept.
 
     Args:
         client: shared by all threads; a reader itself is for one.
@@ -69,10 +67,10 @@ class RangedReader(io.RawIOBase):
         first: int = FIRST_BYTES,
         block: int = BLOCK_BYTES,
     ) -> None:
+        self._blocks = Blocks(block)  # first of all: whatever fails here, `close` needs it
         self._client, self._place, self._path = client, place, path
         self._key = place.key(path)
         self._first, self._block_bytes = first, block
-        self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._at = 0
         self._etag = etag
         self.entry: Final = self._open()
@@ -82,9 +80,9 @@ class RangedReader(io.RawIOBase):
             head, answer = self._fetch(0, self._first)
         except _EmptyObject:
             entry = entry_of(head_object(self._client, self._place, self._path), self._path)
-            self._blocks[0] = b""
+            self._blocks.add(0, b"")
         else:
-            self._blocks[0] = head
+            self._blocks.add(0, head)
             entry = entry_of(answer, self._path, size=_total_size(answer, self._first))
         if self._etag and entry.etag != self._etag:
             raise source_changed(self._path)
@@ -98,6 +96,11 @@ class RangedReader(io.RawIOBase):
     def seekable(self) -> bool:
         """Always."""
         return True
+
+    def close(self) -> None:
+        """Frees what was kept."""
+        super().close()
+        self._blocks.close()
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Moves, as files do; costs no request."""
@@ -137,18 +140,15 @@ class RangedReader(io.RawIOBase):
         return memoryview(self._block(number, start))[self._at - start :]
 
     def _block(self, number: int, start: int) -> bytes:
-        if number in self._blocks:
-            self._blocks.move_to_end(number)
-            return self._blocks[number]
+        kept = self._blocks.get(number)
+        if kept is not None:
+            return kept
         stop = min(start + self._block_bytes, self.entry.size)
         data, answer = self._fetch(start, stop)
         # Not every server that speaks S3 heeds the condition.
         if len(data) != stop - start or answer.get("ETag", "").strip('"') != self._etag:
             raise source_changed(self._path)
-        self._blocks[number] = data
-        if len(self._blocks) > KEPT_BLOCKS + 1:
-            # The first one, with the header, is kept whatever else is read.
-            del self._blocks[next(kept for kept in self._blocks if kept)]
+        self._blocks.add(number, data)
         return data
 
     def _fetch(self, start: int, stop: int) -> tuple[bytes, GetObjectOutputTypeDef]:

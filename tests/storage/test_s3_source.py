@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from datetime import UTC, datetime
 
 import pytest
@@ -16,6 +17,7 @@ from storage import (
     SourceChanged,
 )
 from storage.s3 import S3Source
+from storage.s3.blocks import Blocks
 from storage.s3.client import parse_time
 from storage.s3.keys import Place
 from storage.s3.reader import RangedReader
@@ -52,6 +54,34 @@ class TestReading:
                 assert file.read() == data
         assert s3_proxy.count("GET") == 3, "hashed and decoded from one download"
         assert all("range" in seen.headers for seen in s3_proxy.seen)
+
+    @pytest.mark.parametrize("has_room", [True, False])
+    def test_what_memory_does_not_hold_is_kept_on_the_disk(
+        self, behind_proxy, s3_proxy, tmp_path, monkeypatch, has_room
+    ):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path if has_room else tmp_path / "none"))
+        data = bytes(n * 7919 % 251 for n in range(20_100))
+        lay(behind_proxy, "p", data=data)
+        s3_proxy.seen.clear()
+        client, place = behind_proxy._client, behind_proxy.place
+        with RangedReader(client, place, "p", first=100, block=1000) as file:
+            for _ in range(3):
+                file.seek(0)
+                assert file.read() == data
+        assert s3_proxy.count("GET") == 1 + 20 * (1 if has_room else 3)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_no_more_is_kept_than_is_allowed(self):
+        blocks = Blocks(10, kept=2, spilled_bytes=50)
+        for number in range(10):
+            blocks.add(number, bytes([number]) * 10)
+        # In memory the first and the last two, on the disk those up to 50 bytes.
+        held = {number: blocks.get(number) for number in (0, 8, 9, 6, 7, *range(1, 6))}
+        assert {number for number, data in held.items() if data} == {0, 1, 2, 3, 4, 5, 8, 9}
+        assert all(data in (None, bytes([number]) * 10) for number, data in held.items())
+        assert len(blocks._blocks) == 3
+        blocks.close()
+        assert [blocks.get(number) for number in range(10)] == [None] * 10
 
     def test_a_replaced_object_is_noticed_between_two_ranges(self, s3_source):
         lay(s3_source, "p", data=b"old" * 100_000)
