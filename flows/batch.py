@@ -13,8 +13,15 @@ from flows.stopping import stop_requested
 from restoration.models import resolve_device
 from restoration.recipe import Options
 from restoration.restore import Restorer
-from storage import open_destination, open_source
-from storage.manifest import Status, WorkItem, encode_rows, part_path, read_worklist
+from storage import AlreadyExists, DestinationStore, open_destination, open_source
+from storage.manifest import (
+    ManifestRow,
+    Status,
+    WorkItem,
+    encode_rows,
+    part_path,
+    read_worklist,
+)
 
 GROUP_MEGAPIXELS = 6.0
 """Photos that go through the networks together; a larger photo goes alone."""
@@ -34,6 +41,7 @@ class BatchOrder:
         number: of the batch in the run.
         options: what is done.
         device: auto, cpu or cuda.
+        topic: of a cluster's events, under which a worker reports its photos; "" for none.
     """
 
     source: str
@@ -43,6 +51,7 @@ class BatchOrder:
     number: int
     options: Options
     device: str
+    topic: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,19 +106,38 @@ def run_batch(order: BatchOrder) -> BatchSummary:
     stopped = False
     try:
         for group in groups(read_worklist(destination, order.worklist)):
-            if stop_requested():
+            if stop_requested(order.run_id):
                 stopped = True
                 break
+            current_reporter().started([item.path for item in group])
             for outcome in process(group, workshop):
                 outcomes.append(outcome)
                 current_reporter().done(outcome.row, was_unchanged=outcome.was_unchanged)
     finally:
         # Also when the disk is full: what was published should be known, if there is room left.
         if outcomes:
-            part = encode_rows([outcome.row for outcome in outcomes])
-            destination.put(part_path(order.run_id, order.number), part)
+            publish_part(destination, order, [outcome.row for outcome in outcomes])
     destination.delete(order.worklist)
     return summarise(outcomes, stopped=stopped)
+
+
+def publish_part(
+    destination: DestinationStore, order: BatchOrder, rows: Sequence[ManifestRow]
+) -> bool:
+    """Publish a batch's rows, unless its part is there already.
+
+    An engine that lost sight of a worker lets another one do the batch again while the first may
+    still be at work. The part that comes first stands: both tell of the same photos.
+
+    Returns:
+        Whether these rows are the part.
+    """
+    path = part_path(order.run_id, order.number)
+    try:
+        destination.put(path, encode_rows(rows), overwrite=False)
+    except AlreadyExists:
+        return False
+    return True
 
 
 def groups(items: Sequence[WorkItem]) -> Iterator[list[WorkItem]]:

@@ -80,11 +80,12 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
 def _expected(error: Exception) -> int:
     """Turn the packages' own errors into one line; anything else is a bug and keeps its trace."""
     from flows.embedded_server import ServerError
+    from flows.workers import ClusterError
     from storage import DestinationBusy, StorageError
 
     if isinstance(error, DestinationBusy):
         return _complain(error, EXIT_USAGE)
-    if isinstance(error, RestorationError | StorageError | ServerError | OSError):
+    if isinstance(error, RestorationError | StorageError | ServerError | ClusterError | OSError):
         return _complain(error, EXIT_FAILED)
     raise error
 

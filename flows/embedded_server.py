@@ -53,6 +53,13 @@ def be_quiet() -> None:
         os.environ.setdefault(name, value)
 
 
+def has_server() -> bool:
+    """Whether a Prefect server is configured, in the environment or in Prefect's profile."""
+    from prefect.settings import PREFECT_API_URL
+
+    return bool(PREFECT_API_URL.value())
+
+
 @contextmanager
 def prefect_server() -> Iterator[None]:
     """A Prefect API for the calls inside: the configured one, else an embedded one.
@@ -63,7 +70,8 @@ def prefect_server() -> Iterator[None]:
     """
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    if url := PREFECT_API_URL.value():
+    if has_server():
+        url = PREFECT_API_URL.value()
         if problem := _unreachable():
             raise ServerError(
                 f"no answer from the Prefect server at {url} ({problem}); start it, or unset "

@@ -21,7 +21,7 @@ from rich.progress import (
 from storage.manifest import ManifestRow, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 class QuietlyClosedConsole(Console):
@@ -44,6 +44,9 @@ LINE_EVERY_S = 10.0
 class Reporter(Protocol):
     """Is told of every photo as it is done."""
 
+    def started(self, photos: Sequence[str]) -> None:
+        """These photos, by their paths in the source, are taken in hand together."""
+
     def planned(self, photos: int) -> None:
         """`photos` more are waiting to be done."""
 
@@ -55,7 +58,10 @@ class Reporter(Protocol):
 
 
 class SilentReporter:
-    """Reports nothing: the default, and what worker processes of a cluster use."""
+    """Reports nothing: the default."""
+
+    def started(self, photos: Sequence[str]) -> None:
+        """Ignore."""
 
     def planned(self, photos: int) -> None:
         """Ignore."""
@@ -67,19 +73,30 @@ class SilentReporter:
         """Ignore."""
 
 
-class _Counting:
-    """Shared arithmetic of the visible reporters."""
+class Counting:
+    """Shared arithmetic of the visible reporters.
+
+    Attributes:
+        counts: photos by their status, and "unchanged".
+        total: photos that were planned.
+        finished: how many of them are done.
+        megapixels: of those, 10^6 pixels.
+        since: when the first was planned, seconds of the monotonic clock.
+    """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.total = 0
         self.finished = 0
         self.megapixels = 0.0
-        self.started: float | None = None
+        self.since: float | None = None
+
+    def started(self, photos: Sequence[str]) -> None:
+        """Photos count when they are done."""
 
     def planned(self, photos: int) -> None:
         """Count photos that wait; the rate counts from the first."""
-        self.started = self.started or time.monotonic()
+        self.since = self.since or time.monotonic()
         self.total += photos
 
     def unchanged(self, photos: int) -> None:
@@ -87,6 +104,7 @@ class _Counting:
         self.counts["unchanged"] += photos
 
     def count(self, row: ManifestRow, was_unchanged: bool) -> None:
+        """Count a photo that is done."""
         self.finished += 1
         if was_unchanged:
             self.counts["unchanged"] += 1
@@ -96,9 +114,10 @@ class _Counting:
 
     @property
     def megapixels_per_second(self) -> float:
-        if self.started is None:
+        """Rate since the first photo was planned."""
+        if self.since is None:
             return 0.0
-        return self.megapixels / max(time.monotonic() - self.started, 1e-9)
+        return self.megapixels / max(time.monotonic() - self.since, 1e-9)
 
     def describe(self) -> str:
         """Counts and rate in one short line."""
@@ -110,7 +129,7 @@ class _Counting:
         )
 
 
-class BarReporter(_Counting):
+class BarReporter(Counting):
     """A rich progress bar: photos, megapixels per second, ETA, counts."""
 
     def __init__(self, console: Console) -> None:
@@ -150,7 +169,7 @@ class BarReporter(_Counting):
         self._progress.update(self._task, advance=1, state=self.describe())
 
 
-class LineReporter(_Counting):
+class LineReporter(Counting):
     """A plain line every few seconds; with `verbose`, one line per photo."""
 
     def __init__(self, console: Console, *, verbose: bool = False) -> None:

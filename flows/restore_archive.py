@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect import flow
+from pydantic import Field
 
-from flows.batch import MAX_NAMED_FAILURES, BatchOrder, BatchSummary, run_batch
+from flows.artifacts import progress_artifact, summary_artifact, tell_of_failure
+from flows.batch import MAX_NAMED_FAILURES, BatchOrder, BatchSummary
+from flows.dispatch import dispatched
 from flows.planning import Request, Survey, batches, may_be_colorized
-from flows.progress import current_reporter
-from flows.stopping import stopping
+from flows.pool import BatchPool, thread_pool
+from flows.workers import Workers, parse_workers
 from restoration.codec import DEFAULT_MAX_MEGAPIXELS
+from restoration.errors import UsageError
 from restoration.models import choose_models, resolve_device
 from restoration.plan import parse_steps
 from restoration.recipe import Options
@@ -33,16 +32,16 @@ from storage.manifest import (
     MANIFEST_FOLDER,
     WORKLIST_FOLDER,
     ManifestIndex,
-    WorkItem,
     part_paths,
     read_worklist,
-    write_worklist,
 )
 
-_RUN_TIME = "%Y%m%dT%H%M%SZ"
+# What Prefect checks before a run starts, and shows in its form.
+Place = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
 
-BATCHES_AHEAD = 2
-"""Batches whose work-lists exist at a time: one in work, one waiting while the crawl goes on."""
+_RUN_TIME = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
@@ -77,32 +76,28 @@ class RunSummary(BatchSummary):
         )
 
 
-@task(name="restore-batch", task_run_name="batch-{order.number}", cache_policy=NO_CACHE)
-def restore_batch(order: BatchOrder) -> BatchSummary:
-    """Restore one batch; see `flows.batch.run_batch`."""
-    return run_batch(order)
-
-
 @flow(
     name="restore-archive",
     validate_parameters=True,
-    # One batch at a time: on one machine a batch keeps the device busy by itself.
-    task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]
+    on_failure=[tell_of_failure],
+    on_crashed=[tell_of_failure],
 )
 def restore_archive(
-    source: str,
-    destination: str,
+    source: Place,
+    destination: Place,
     steps: str = "denoise,deblur,colorize",
-    strength: float = 1.0,
-    keep_grain: float = 0.0,
+    strength: Share = 1.0,
+    keep_grain: Share = 0.0,
     models: list[str] | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     include: list[str] | None = None,
     exclude: list[str] | None = None,
-    limit: int | None = None,
-    batch_megapixels: float = 200.0,
-    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
+    limit: Annotated[int, Field(ge=1)] | None = None,
+    batch_megapixels: Positive = 200.0,
+    max_megapixels: Positive = DEFAULT_MAX_MEGAPIXELS,
     force: bool = False,
+    workers: str | None = None,
+    notify: str | None = None,
 ) -> RunSummary:
     """Restore an archive of photographs.
 
@@ -120,6 +115,9 @@ def restore_archive(
         batch_megapixels: size of a batch.
         max_megapixels: refuse larger photos.
         force: redo photos that are unchanged since an earlier run.
+        workers: local:N for as many processes, each with a device of its own, or the address of
+            a Dask scheduler; one device of this process by default.
+        notify: Prefect notification block that hears of failures, such as slack-webhook/archive.
 
     Raises:
         StorageError: a location that cannot be used, or a destination in use by another run.
@@ -139,20 +137,30 @@ def restore_archive(
         force=force,
         batch_megapixels=batch_megapixels,
     )
-    resolve_device(device)
-    origin = open_source(source)
-    target = open_destination(destination, origin)
+    where = parse_workers(workers)
+    if where.kind == "thread":
+        resolve_device(device)
+    order = BatchOrder(source, destination, "", "", 0, options, device)
+    with progress_artifact(source):
+        summary = _run(order, request, where)
+    summary_artifact(summary, source, destination)
+    return summary
+
+
+def _run(template: BatchOrder, request: Request, workers: Workers) -> RunSummary:
+    """Hold the destination, have everything restored that is to be done, and count."""
+    origin = open_source(template.source)
+    target = open_destination(template.destination, origin)
     survey = Survey()
     started = time.monotonic()
     with target.lock():
-        run_id = new_run_id(after=latest_run_id(target))
+        order = replace(template, run_id=new_run_id(after=latest_run_id(target)))
         sweep_after_killed_runs(target)
-        total = RunSummary(run_id=run_id)
-        planned = batches(origin, target, options, request, survey)
-        for done in _restored(
-            planned, target, BatchOrder(source, destination, "", run_id, 0, options, device)
-        ):
-            total = total.with_batch(done)
+        total = RunSummary(run_id=order.run_id)
+        planned = batches(origin, target, template.options, request, survey)
+        with _pool(workers) as pool:
+            for done in dispatched(planned, target, order, pool):
+                total = total.with_batch(done)
     return replace(
         total,
         photos=survey.photos,
@@ -164,28 +172,21 @@ def restore_archive(
     )
 
 
-def _restored(
-    planned: Iterator[list[WorkItem]], target: DestinationStore, template: BatchOrder
-) -> Iterator[BatchSummary]:
-    """Submit batches as tasks, a bounded number ahead; yields their summaries in order."""
-    waiting: deque[PrefectFuture[BatchSummary]] = deque()
+def _pool(workers: Workers) -> BatchPool:
+    """Where the batches of a run are restored; a context manager.
+
+    Raises:
+        UsageError: Dask is needed and not installed.
+    """
+    if workers.kind == "thread":
+        return thread_pool()
     try:
-        for number, items in enumerate(planned):
-            current_reporter().planned(len(items))
-            worklist = write_worklist(target, template.run_id, number, items)
-            waiting.append(
-                restore_batch.submit(replace(template, worklist=worklist, number=number))
-            )
-            if len(waiting) >= BATCHES_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BaseException:
-        # The lock is held by our caller: no batch may still write when it is given up.
-        with stopping():
-            for future in waiting:
-                future.wait()
-        raise
+        from flows.cluster import ClusterPool  # Dask takes a second to import
+    except ImportError as error:
+        raise UsageError(
+            f"--workers needs Dask ({error}): pip install 'restore-archive[cluster]'"
+        ) from error
+    return ClusterPool(workers)
 
 
 def new_run_id(*, after: str = "") -> str:

@@ -13,16 +13,23 @@ EXIT_INTERRUPTED = 130
 """Exit code of a process that Ctrl-C ended: 128 + SIGINT, as shells count."""
 
 _requested = threading.Event()
+_stopped_runs: set[str] = set()
 
 
-def stop_requested() -> bool:
-    """Whether this process was asked to stop."""
-    return _requested.is_set()
+def stop_requested(run_id: str = "") -> bool:
+    """Whether this process was asked to stop: altogether, or its work for a run.
+
+    A worker of a cluster serves several runs, and one that is stopped must not stop the others.
+    """
+    return _requested.is_set() or run_id in _stopped_runs
 
 
-def request_stop() -> None:
-    """Ask this process to stop after the photos in hand."""
-    _requested.set()
+def request_stop(run_id: str = "") -> None:
+    """Ask this process to stop after the photos in hand, or only its work for a run."""
+    if run_id:
+        _stopped_runs.add(run_id)
+    else:
+        _requested.set()
 
 
 @contextmanager

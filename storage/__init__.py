@@ -34,7 +34,7 @@ from storage.errors import (
     UnsafePath,
 )
 from storage.local import LocalDestination, LocalSource
-from storage.locations import open_destination, open_source
+from storage.locations import open_destination, open_results, open_source
 
 __all__ = [
     "AccessDenied",
@@ -61,5 +61,6 @@ __all__ = [
     "StoredObject",
     "UnsafePath",
     "open_destination",
+    "open_results",
     "open_source",
 ]

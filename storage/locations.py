@@ -59,6 +59,18 @@ def open_destination(location: str, source: SourceStore) -> DestinationStore:
     return destination
 
 
+def open_results(location: str) -> DestinationStore:
+    """Opens what an earlier run left, to be read.
+
+    Raises:
+        BadLocation: there is no such folder, or it is of a kind that is not supported.
+    """
+    root = _local_path(location)
+    if not root.is_dir():
+        raise BadLocation(f"there is no folder {root}")
+    return LocalDestination(root)
+
+
 def _local_path(location: str) -> Path:
     if not location or "\0" in location:
         raise BadLocation("a folder is needed; the location is empty or has a NUL character")

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.commands.options import add_restoration_arguments, options_from
-from flows.embedded_server import be_quiet, prefect_server
+from flows.embedded_server import be_quiet, has_server, prefect_server
 from flows.planning import Request
 from flows.progress import (
     BarReporter,
@@ -26,6 +26,7 @@ from flows.progress import (
     reporting_to,
 )
 from flows.stopping import EXIT_INTERRUPTED, stopping_on_interrupt
+from flows.workers import parse_workers
 from restoration.codec import DEFAULT_MAX_MEGAPIXELS
 from restoration.errors import UsageError
 from restoration.models import resolve_device
@@ -64,6 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse larger photos (default: %(default)g)",
     )
+    parser.add_argument(
+        "--workers",
+        metavar="local:N|tcp://HOST:PORT",
+        help="restore with N processes, one for each GPU, or on the workers of a Dask scheduler "
+        "(default: one device of this process)",
+    )
     parser.add_argument("--force", action="store_true", help="redo photos that are unchanged")
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("--quiet", action="store_true", help="no progress and no summary")
@@ -96,7 +103,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    resolve_device(arguments.device)
+    workers = parse_workers(arguments.workers)
+    if workers.kind != "cluster":  # a cluster's devices are its workers' own matter
+        resolve_device(arguments.device)
+    if workers.is_remote and not has_server():
+        raise UsageError(
+            f"workers at {workers.address} may be on other machines, which cannot reach a server "
+            "inside this process: set PREFECT_API_URL to a Prefect server that they reach"
+        )
+    if arguments.workers and arguments.dry_run:
+        raise UsageError("--dry-run only looks, in this process: leave --workers out")
     options_from(arguments, max_megapixels=arguments.max_megapixels)
     Request(
         include=tuple(arguments.include),
@@ -147,6 +163,7 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
             batch_megapixels=arguments.batch_megapixels,
             max_megapixels=arguments.max_megapixels,
             force=arguments.force,
+            workers=arguments.workers,
         )
         return summary
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,9 @@ from storage.manifest.parts import read_parts, read_table, rows_of
 from storage.manifest.row import COLUMNS, SCHEMA, ManifestRow, Status
 
 _REPEATING: Final = ("recipe_id", "status", "error_class", "error_message")
+
+_SLICE: Final = 10_000
+"""Rows that become Python objects at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,13 @@ class ManifestIndex:
         if len(unique) == len(sources):
             return known
         return [known[slot] for slot in pc.index_in(wanted, value_set=unique).to_pylist()]
+
+    def __iter__(self) -> Iterator[tuple[str, KnownPhoto]]:
+        """Every source with its latest row, in the order of the sources."""
+        for start in range(0, len(self), _SLICE):
+            names = self._sources.slice(start, _SLICE).to_pylist()
+            photos = rows_from(KnownPhoto, self._known.slice(start, _SLICE))
+            yield from zip(names, photos, strict=True)
 
     def row(self, source: str) -> ManifestRow | None:
         """The full latest row of a source, read from its part; None where no run has seen it.

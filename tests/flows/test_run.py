@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.dataset as ds
 import pytest
 from PIL import Image
+from prefect.exceptions import ParameterTypeError
 
 from flows.publishing import VerifyingReader
 from flows.restore_archive import new_run_id
@@ -190,7 +191,7 @@ def test_a_full_disk_ends_the_run_and_the_lock_waits_for_the_last_batch(
 def test_parameters_of_a_deployment_are_checked_too(
     archive: Path, target: Path, wrong: dict[str, object]
 ) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises((UsageError, ParameterTypeError)):
         run(archive, target, **wrong)
     assert not target.exists()
 

@@ -1,0 +1,152 @@
+"""What a run leaves in Prefect: progress while it works, a summary, a message when it fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    update_progress_artifact,
+)
+from prefect.blocks.core import Block
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flows import Flow
+from prefect.logging import get_run_logger
+
+from flows.progress import Counting, current_reporter, printable, reporting_to
+from storage.manifest import ManifestRow
+
+if TYPE_CHECKING:
+    from flows.restore_archive import RunSummary
+
+PROGRESS_KEY: Final = "restore-archive-progress"
+SUMMARY_KEY: Final = "restore-archive-summary"
+UPDATE_EVERY_S: Final = 10.0
+"""Seconds between updates: each is a request that takes some 40 ms."""
+
+
+class ArtifactReporter(Counting):
+    """Keeps a progress artifact and the run's log up to date, and passes everything on.
+
+    Args:
+        artifact: the progress artifact's id.
+    """
+
+    def __init__(self, artifact: UUID) -> None:
+        super().__init__()
+        self._artifact = artifact
+        self._next = current_reporter()
+        self._log = get_run_logger()
+        self._said = time.monotonic()
+
+    def started(self, photos: Sequence[str]) -> None:
+        """Pass it on."""
+        self._next.started(photos)
+
+    def planned(self, photos: int) -> None:
+        """Count photos that wait."""
+        super().planned(photos)
+        self._next.planned(photos)
+
+    def unchanged(self, photos: int) -> None:
+        """Count photos that need nothing."""
+        super().unchanged(photos)
+        self._next.unchanged(photos)
+
+    def done(self, row: ManifestRow, *, was_unchanged: bool = False) -> None:
+        """Count a photo; say so to Prefect now and then."""
+        self.count(row, was_unchanged)
+        self._next.done(row, was_unchanged=was_unchanged)
+        if time.monotonic() - self._said >= UPDATE_EVERY_S:
+            self._said = time.monotonic()
+            share = 100 * self.finished / max(self.total, 1)
+            update_progress_artifact(self._artifact, progress=share, description=self.describe())
+            self._log.info("%d/%d photos  %s", self.finished, self.total, self.describe())
+
+
+@contextmanager
+def progress_artifact(source: str) -> Iterator[None]:
+    """Show the progress of the calls inside in Prefect's UI."""
+    artifact = create_progress_artifact(
+        progress=0.0, key=PROGRESS_KEY, description=f"restoring {printable(source)}"
+    )
+    assert isinstance(artifact, UUID)
+    with reporting_to(ArtifactReporter(artifact)):
+        yield
+    update_progress_artifact(artifact, progress=100.0)
+
+
+def summary_artifact(summary: RunSummary, source: str, destination: str) -> None:
+    """Leave the counts of a run and a table of its failures in Prefect's UI."""
+    create_markdown_artifact(
+        key=SUMMARY_KEY,
+        markdown=summary_markdown(summary, source, destination),
+        description=f"{summary.restored} restored, {summary.failed} failed",
+    )
+
+
+def summary_markdown(summary: RunSummary, source: str, destination: str) -> str:
+    """The counts of a run and its first failures, as Markdown."""
+    rows = (
+        ("photos found", summary.photos),
+        ("restored", summary.restored),
+        ("nothing to do", summary.nothing_to_do),
+        ("skipped", summary.skipped),
+        ("failed", summary.failed),
+        ("unchanged since earlier runs", summary.unchanged),
+        ("other files", summary.other_files),
+    )
+    rate = summary.megapixels / max(summary.seconds, 1e-9)
+    lines = [
+        f"# Run {summary.run_id}",
+        "",
+        f"{as_cell(source)} → {as_cell(destination)}, {summary.seconds:.0f} s, "
+        f"{rate:.2f} megapixels/s" + (", stopped early" if summary.stopped else ""),
+        "",
+        "| | photos |",
+        "| --- | ---: |",
+        *(f"| {name} | {count:,} |" for name, count in rows),
+        "",
+        f"The manifest is in `{as_cell(destination)}/manifest`.",
+    ]
+    if summary.failures:
+        lines += ["", "## Failures", "", "| photo | what went wrong |", "| --- | --- |"]
+        for failure in summary.failures:
+            photo, _, message = failure.removeprefix("failed: ").partition(": ")
+            lines.append(f"| {as_cell(photo)} | {as_cell(message)} |")
+        if summary.failed > len(summary.failures):
+            lines.append(f"\n{summary.failed - len(summary.failures)} more are in the manifest.")
+    return "\n".join(lines) + "\n"
+
+
+def as_cell(text: str) -> str:
+    """Text from outside as part of a Markdown table: shown as it is, never as markup."""
+    escaped = printable(text)
+    for character in "\\`*_{}[]<>#|~&":
+        escaped = escaped.replace(character, f"\\{character}")
+    return escaped
+
+
+class Notifier(Protocol):
+    """A Prefect notification block, such as `slack-webhook/archive` or `email/…`."""
+
+    def notify(self, body: str, subject: str | None = None) -> Any:  # noqa: ANN401 - a block's own
+        """Send a message."""
+
+
+def tell_of_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Send a message through the notification block that the run names as `notify`, if any."""
+    name = flow_run.parameters.get("notify")
+    if not name:
+        return
+    block: Any = Block.load(name)
+    notifier: Notifier = block
+    notifier.notify(
+        body=f"{flow.name}, run {flow_run.name}: {state.message or state.type.value}",
+        subject=f"{flow.name}: {state.type.value.lower()}",
+    )

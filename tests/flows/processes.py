@@ -1,0 +1,109 @@
+"""Runs as processes of their own, to be killed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import select
+import subprocess
+import sys
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow.dataset as ds
+import pytest
+from PIL import Image
+
+from tests.scenes import encoded, gray_scene, noisy, scene
+
+PHOTOS = 18
+PATIENCE_S = 1500
+"""Seconds after which a test gives up on a process, however loaded the machine is."""
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="needs Linux's /proc"
+)
+
+
+def write_archive(source: Path) -> Path:
+    for i in range(PHOTOS):
+        folder = source / f"box {i % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        picture = gray_scene(200, 220, seed=i) if i % 3 else scene(200, 220, seed=i)
+        data = encoded(noisy(picture, 20, seed=i), "PNG")
+        (folder / f"photo {i:02}.png").write_bytes(data)
+    return source
+
+
+class Run:
+    """One run in a process of its own, marked so that its helpers can be found."""
+
+    def __init__(
+        self, archive: Path, target: Path, home: Path, *options: str, **environment: str
+    ) -> None:
+        self.mark = uuid.uuid4().hex
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", "run", str(archive), str(target), "--verbose",
+             "--batch-megapixels", "0.15", "--device", "cpu", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "RESTORE_TEST_MARK": self.mark, "PREFECT_HOME": str(home),
+                 **environment},
+        )  # fmt: skip
+
+    def lines(self, count: int) -> int:
+        """Wait for so many lines of output; returns how many came."""
+        assert self.process.stdout is not None
+        return sum(1 for _ in zip(range(count), self.process.stdout, strict=False))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def helpers(self) -> list[int]:
+        """Processes that carry this run's mark (Linux)."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != self.process.pid:
+                try:
+                    environment = (entry / "environ").read_bytes()
+                    is_zombie = b") Z " in (entry / "stat").read_bytes()
+                except OSError:
+                    continue
+                if f"RESTORE_TEST_MARK={self.mark}".encode() in environment and not is_zombie:
+                    found.append(int(entry.name))
+        return found
+
+
+def wait_until_gone(run: Run) -> list[int]:
+    """Wait for the end of the run's helpers, which are not our children; what is left of them."""
+    for pid in run.helpers():
+        with suppress(ProcessLookupError):
+            handle = os.pidfd_open(pid)
+            try:
+                select.select([handle], [], [], PATIENCE_S)
+            finally:
+                os.close(handle)
+    return run.helpers()
+
+
+def sources_done(target: Path) -> list[str]:
+    """The sources of all manifest rows, sorted, each restored to the file that its row names."""
+    table = ds.dataset(target / "manifest").to_table()
+    assert set(table["status"].to_pylist()) == {"restored"}
+    for path, sha in zip(
+        table["restored_path"].to_pylist(), table["restored_sha256"].to_pylist(), strict=True
+    ):
+        assert hashlib.sha256((target / path).read_bytes()).hexdigest() == sha
+    return sorted(table["source"].to_pylist())
+
+
+def check_visible_outputs(target: Path) -> None:
+    """Whatever is visible under its final name is whole."""
+    for top in ("restored", "colorized"):
+        for path in (target / top).rglob("*.png"):
+            if not path.name.startswith("."):
+                with Image.open(path) as image:
+                    image.load()

@@ -1,0 +1,158 @@
+"""Server, work pool, deployment, worker and scheduled run, as the README of deploy/ says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow.dataset as ds
+import pytest
+
+from tests.scenes import encoded, noisy, scene
+
+PATIENCE_S = 900
+"""Seconds after which the test gives up, however loaded the machine is."""
+PREFECT_FILE = Path(__file__).parents[2] / "deploy" / "prefect.yaml"
+
+
+class Installation:
+    """A Prefect server and worker of their own, reached over the loopback interface."""
+
+    def __init__(self, home: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/api"
+        self._port = port
+        self._environment = {
+            **os.environ,
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_URL": self.url,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "PREFECT_CLI_COLORS": "false",
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+        }
+        self._started: list[subprocess.Popen[bytes]] = []
+        self._log = (home / "log").open("wb")
+
+    def start(self, *words: str) -> None:
+        """Start a `prefect` process that goes on until the end."""
+        self._started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "prefect", *words],
+                env=self._environment,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that all its children can be ended with it
+            )
+        )
+
+    def serve(self) -> None:
+        self.start("server", "start", "--host", "127.0.0.1", "--port", str(self._port), "--no-ui")
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            assert self._started[0].poll() is None, self.log()
+            with suppress(OSError), urllib.request.urlopen(f"{self.url}/health", timeout=5):
+                return
+            with suppress(subprocess.TimeoutExpired):
+                self._started[0].wait(timeout=0.5)
+        raise AssertionError(self.log())
+
+    def prefect(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a `prefect` command to its end."""
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *words],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr + self.log()
+        return done
+
+    def log(self) -> str:
+        self._log.flush()
+        return Path(self._log.name).read_text(errors="replace")[-4000:]
+
+    def end(self) -> None:
+        for process in reversed(self._started):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in self._started:
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self._log.close()
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    installation = Installation(tmp_path_factory.mktemp("prefect"))
+    try:
+        installation.serve()
+        installation.prefect("work-pool", "create", "restore-archive", "--type", "process")
+        installation.prefect("--no-prompt", "deploy", "--prefect-file", str(PREFECT_FILE), "--all")
+        installation.start("worker", "start", "--pool", "restore-archive")
+        yield installation
+    finally:
+        installation.end()
+
+
+def test_a_deployment_restores_an_archive_and_audits_it(
+    installation: Installation, tmp_path: Path
+) -> None:
+    photos, restored = tmp_path / "photos", tmp_path / "restored"
+    photos.mkdir()
+    (photos / "a.png").write_bytes(encoded(noisy(scene(120, 160), 25), "PNG"))
+    installation.prefect(
+        "deployment", "run", "restore-archive/restore-archive", "--watch",
+        "--param", f"source={photos}", "--param", f"destination={restored}",
+    )  # fmt: skip
+    (row,) = ds.dataset(restored / "manifest").to_table().to_pylist()
+    assert row["status"] == "restored"
+    assert (restored / row["restored_path"]).exists()
+    summary = installation.prefect("artifact", "inspect", "restore-archive-summary").stdout
+    assert row["run_id"] in summary
+
+    installation.prefect(
+        "deployment", "run", "audit-archive/audit-archive", "--watch",
+        "--param", f"destination={restored}",
+    )  # fmt: skip
+    assert "1 photos, 1 files, 0 findings" in " ".join(
+        installation.prefect("artifact", "inspect", "audit-archive").stdout.split()
+    )
+
+
+def test_a_wrong_parameter_is_refused_before_anything_runs(
+    installation: Installation, tmp_path: Path
+) -> None:
+    refused = installation.prefect(
+        "deployment", "run", "restore-archive/restore-archive", "--watch",
+        "--param", f"source={tmp_path}", "--param", f"destination={tmp_path}/out",
+        "--param", "strength=7", check=False,
+    )  # fmt: skip
+    assert refused.returncode != 0
+    assert "7 is greater than the maximum of 1" in " ".join(
+        (refused.stdout + refused.stderr).split()
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_schedule_and_concurrency_are_those_of_the_file(installation: Installation) -> None:
+    shown = installation.prefect("deployment", "inspect", "restore-archive/restore-archive").stdout
+    words = shown.replace("'", "").replace('"', "")
+    assert "cron: 0 2 * * *" in words
+    assert "ENQUEUE" in words
+    assert "share of the restorations change that is applied" in words, "shown in Prefect's form"
