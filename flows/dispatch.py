@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import count
 
 from flows.batch import BatchOrder, BatchSummary, publish_part, summarise
-from flows.photo import Outcome, lost_row
 from flows.pool import BatchPool, LostBatch
 from flows.progress import current_reporter
+from flows.rows import Outcome, lost_row
 from storage import DestinationStore
 from storage.manifest import WorkItem, decode_rows, part_path, read_worklist, write_worklist
 

@@ -131,24 +131,6 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
         return failed(row, error)
 
 
-def lost_row(item: WorkItem, *, run_id: str, options: Options, device: str) -> ManifestRow:
-    """The row of a photo with which each worker died: nobody else can write it."""
-    return ManifestRow(
-        source=item.path,
-        source_size=item.size,
-        source_mtime_ns=item.mtime_ns,
-        device=device,
-        status=Status.FAILED,
-        error_class="WorkerDied",
-        error_message="every worker that took this photo died, most likely out of memory; look "
-        "at the workers' logs, try a smaller --max-megapixels or a larger machine",
-        run_id=run_id,
-        recipe_id=recipe_id(options, (), device=device),
-        software_version=software_version(),
-        time=datetime.now(UTC),
-    )
-
-
 def status_of_problem(item: WorkItem) -> Status:
     """Failed where photos may be lost to us, skipped where something was left alone on purpose."""
     is_loss = item.kind in (EntryKind.UNREADABLE, EntryKind.BAD_NAME)

@@ -169,3 +169,23 @@ def carried_over(item: WorkItem, workshop: Workshop) -> ManifestRow | None:
         "time": datetime.now(UTC),
     }
     return replace(earlier, **changes)
+
+
+def lost_row(item: WorkItem, *, run_id: str, options: Options, device: str) -> ManifestRow:
+    """The row of a photo with which each worker died: nobody else can write it."""
+    return ManifestRow(
+        source=item.path,
+        source_size=item.size,
+        source_mtime_ns=item.mtime_ns,
+        source_etag=item.source_etag or None,
+        source_version_id=item.source_version_id or None,
+        device=device,
+        status=Status.FAILED,
+        error_class="WorkerDied",
+        error_message="every worker that took this photo died, most likely out of memory; look "
+        "at the workers' logs, try a smaller --max-megapixels or a larger machine",
+        run_id=run_id,
+        recipe_id=recipe_id(options, (), device=device),
+        software_version=software_version(),
+        time=datetime.now(UTC),
+    )

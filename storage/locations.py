@@ -64,7 +64,12 @@ def open_results(location: str) -> DestinationStore:
 
     Raises:
         BadLocation: there is no such folder, or it is of a kind that is not supported.
+        StorageError: a bucket that cannot be listed.
     """
+    if _scheme(location) == "s3":
+        from storage.s3 import open_s3_destination
+
+        return open_s3_destination(location, source_url="")
     root = _local_path(location)
     if not root.is_dir():
         raise BadLocation(f"there is no folder {root}")

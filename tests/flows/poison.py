@@ -6,7 +6,7 @@ import os
 import signal
 
 import flows.photo
-from flows.photo import Outcome, Prepared, Workshop
+from flows.rows import Outcome, Prepared, Workshop
 from storage.manifest import WorkItem
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from flows.batch import BatchOrder, BatchSummary
 from flows.dispatch import MAX_ALONE, dispatched, pieces
-from flows.photo import lost_row
 from flows.pool import LostBatch
+from flows.rows import lost_row
 from flows.workers import Workers, parse_workers
 from restoration.errors import UsageError
 from restoration.recipe import Options
