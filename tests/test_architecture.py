@@ -14,7 +14,18 @@ PACKAGES = ("flows", "restoration", "storage")
 
 # Third-party module → the only places (path prefixes) that may import it.
 DOORS = {
-    "prefect": ("flows/restore_archive.py", "flows/embedded_server.py"),
+    "prefect": (
+        "flows/artifacts.py",
+        "flows/audit_archive.py",
+        "flows/cluster.py",
+        "flows/embedded_server.py",
+        "flows/pool.py",
+        "flows/restore_archive.py",
+    ),
+    "prefect_dask": ("flows/cluster.py",),
+    "dask": ("flows/cluster.py",),
+    "distributed": ("flows/cluster.py",),
+    "pydantic": ("flows/audit_archive.py", "flows/restore_archive.py"),
     "uvicorn": ("flows/embedded_server.py",),
     # Scores are exported as Parquet for the same readers as the manifest; `restoration/` may not
     # import `storage/`, so one file of it has a door of its own.

@@ -31,7 +31,7 @@ def test_a_sound_archive_has_no_findings_and_a_damaged_one_names_them(
     assert sound.findings == []
     assert sound.photos == 6
     assert sound.statuses == {"restored": 3, "nothing_to_do": 1, "failed": 1, "skipped": 1}
-    assert sound.errors == {"DamagedPhoto": 1}
+    assert sound.errors == {"DecodeError": 1}
 
     (target / "restored/a/clean.png").unlink()
     (target / "restored/a/b/noisy.png").write_bytes(b"short")
