@@ -8,14 +8,12 @@ that a person sees every photo, and the run knows which photos were in work when
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 import dask
 import distributed
-import torch
 from distributed.scheduler import KilledWorker
 from prefect.futures import PrefectFuture
 from prefect_dask.task_runners import DaskTaskRunner
@@ -24,8 +22,7 @@ from flows.batch import BatchOrder, BatchSummary
 from flows.pool import BatchPool, LostBatch
 from flows.progress import current_reporter, reporting_to
 from flows.stopping import request_stop
-from flows.workers import ClusterError, Workers
-from restoration.errors import UsageError
+from flows.workers import ClusterError, Workers, environments
 from storage.manifest import ManifestRow, Status
 
 GPU: Final = "GPU"
@@ -41,15 +38,20 @@ class ClusterPool(BatchPool):
 
     Args:
         workers: what `--workers` says.
+        device: auto, cpu or cuda, for processes of this machine.
+
+    Raises:
+        UsageError: more processes than GPUs, on a machine that has some.
     """
 
     topic = "restore-archive"
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: Workers, device: str = "auto") -> None:
         # What Dask has to say, of lost workers for instance, a run says in its own lines.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         if workers.kind == "local":
-            runner = DaskTaskRunner(cluster_class=lambda: local_cluster(workers.count))
+            each = environments(workers.count, device)
+            runner = DaskTaskRunner(cluster_class=lambda: local_cluster(each))
         else:
             runner = DaskTaskRunner(address=workers.address)
         super().__init__(runner)
@@ -179,8 +181,8 @@ def _row_of(report: dict[str, Any]) -> ManifestRow:
     )
 
 
-def local_cluster(count: int) -> distributed.SpecCluster:
-    """Processes of this machine, each with a device of its own; on a CPU with a share of it."""
+def local_cluster(environments: Sequence[dict[str, str]]) -> distributed.SpecCluster:
+    """Processes of this machine, one for each of the environments."""
     quiet = logging.CRITICAL
     workers = {
         number: {
@@ -196,7 +198,7 @@ def local_cluster(count: int) -> distributed.SpecCluster:
                 "dashboard": False,
             },
         }
-        for number, environment in enumerate(environments(count))
+        for number, environment in enumerate(environments)
     }
     scheduler = {
         "cls": distributed.Scheduler,
@@ -209,20 +211,3 @@ def local_cluster(count: int) -> distributed.SpecCluster:
         },
     }
     return distributed.SpecCluster(workers=workers, scheduler=scheduler, silence_logs=quiet)
-
-
-def environments(count: int) -> list[dict[str, str]]:
-    """The environment of each of `count` processes: its own GPU, or its share of the CPU.
-
-    Raises:
-        UsageError: more processes than GPUs, on a machine that has some.
-    """
-    gpus = torch.cuda.device_count()
-    if not gpus:
-        threads = max(1, (os.cpu_count() or 1) // count)
-        return [{"OMP_NUM_THREADS": str(threads)}] * count
-    if count > gpus:
-        raise UsageError(f"--workers local:{count}: this machine has {gpus} GPU(s), one for each")
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    names = visible.split(",") if visible else [str(number) for number in range(gpus)]
-    return [{"CUDA_VISIBLE_DEVICES": name.strip()} for name in names[:count]]

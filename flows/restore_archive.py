@@ -138,7 +138,7 @@ def restore_archive(
         batch_megapixels=batch_megapixels,
     )
     where = parse_workers(workers)
-    if where.kind == "thread":
+    if where.kind != "cluster":  # whose machines may have other devices than this one
         resolve_device(device)
     order = BatchOrder(source, destination, "", "", 0, options, device)
     with progress_artifact(source):
@@ -158,7 +158,7 @@ def _run(template: BatchOrder, request: Request, workers: Workers) -> RunSummary
         sweep_after_killed_runs(target)
         total = RunSummary(run_id=order.run_id)
         planned = batches(origin, target, template.options, request, survey)
-        with _pool(workers) as pool:
+        with _pool(workers, template.device) as pool:
             for done in dispatched(planned, target, order, pool):
                 total = total.with_batch(done)
     return replace(
@@ -172,7 +172,7 @@ def _run(template: BatchOrder, request: Request, workers: Workers) -> RunSummary
     )
 
 
-def _pool(workers: Workers) -> BatchPool:
+def _pool(workers: Workers, device: str) -> BatchPool:
     """Where the batches of a run are restored; a context manager.
 
     Raises:
@@ -186,7 +186,7 @@ def _pool(workers: Workers) -> BatchPool:
         raise UsageError(
             f"--workers needs Dask ({error}): pip install 'restore-archive[cluster]'"
         ) from error
-    return ClusterPool(workers)
+    return ClusterPool(workers, device)
 
 
 def new_run_id(*, after: str = "") -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from restoration.errors import UsageError
+from restoration.models import gpu_count
 
 _LOCAL: Final = re.compile(r"local:([1-9]\d{0,3})")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -59,3 +61,25 @@ def parse_workers(text: str | None) -> Workers:
         f"--workers {text}: neither local:N (processes of this machine) nor the address of a Dask "
         "scheduler, such as tcp://127.0.0.1:8786"
     )
+
+
+def environments(count: int, device: str) -> list[dict[str, str]]:
+    """The environment of each of `count` processes: its own GPU, or its share of the CPU's cores.
+
+    Args:
+        count: how many processes.
+        device: auto, cpu or cuda.
+
+    Raises:
+        UsageError: more processes than GPUs.
+    """
+    gpus = 0 if device == "cpu" else gpu_count()
+    if not gpus:
+        threads = max(1, (os.cpu_count() or 1) // count)
+        # On a machine with GPUs, a process that is to work on the CPU must not take one.
+        return [{"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""}] * count
+    if count > gpus:
+        raise UsageError(f"--workers local:{count}: this machine has {gpus} GPU(s), one for each")
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    names = visible.split(",") if visible else [str(number) for number in range(gpus)]
+    return [{"CUDA_VISIBLE_DEVICES": name.strip()} for name in names[:count]]

@@ -167,6 +167,11 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def gpu_count() -> int:
+    """CUDA devices of this machine that the process may use."""
+    return torch.cuda.device_count()
+
+
 def load_model(
     task: str, device: torch.device, folder: Path = WEIGHTS_FOLDER, *, chosen: Sequence[str] = ()
 ) -> Model:

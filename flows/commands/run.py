@@ -26,7 +26,7 @@ from flows.progress import (
     reporting_to,
 )
 from flows.stopping import EXIT_INTERRUPTED, stopping_on_interrupt
-from flows.workers import parse_workers
+from flows.workers import environments, parse_workers
 from restoration.codec import DEFAULT_MAX_MEGAPIXELS
 from restoration.errors import UsageError
 from restoration.models import resolve_device
@@ -106,6 +106,8 @@ def _check(arguments: argparse.Namespace) -> None:
     workers = parse_workers(arguments.workers)
     if workers.kind != "cluster":  # a cluster's devices are its workers' own matter
         resolve_device(arguments.device)
+    if workers.kind == "local":
+        environments(workers.count, arguments.device)
     if workers.is_remote and not has_server():
         raise UsageError(
             f"workers at {workers.address} may be on other machines, which cannot reach a server "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -151,8 +152,12 @@ def test_a_wrong_parameter_is_refused_before_anything_runs(
 
 
 def test_schedule_and_concurrency_are_those_of_the_file(installation: Installation) -> None:
-    shown = installation.prefect("deployment", "inspect", "restore-archive/restore-archive").stdout
-    words = shown.replace("'", "").replace('"', "")
-    assert "cron: 0 2 * * *" in words
-    assert "ENQUEUE" in words
-    assert "share of the restorations change that is applied" in words, "shown in Prefect's form"
+    shown = json.loads(
+        installation.prefect(
+            "deployment", "inspect", "restore-archive/restore-archive", "--output", "json"
+        ).stdout
+    )
+    assert [entry["schedule"]["cron"] for entry in shown["schedules"]] == ["0 2 * * *"]
+    assert shown["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    described = shown["parameter_openapi_schema"]["properties"]
+    assert all(field["description"] for field in described.values()), "shown in Prefect's form"

@@ -13,7 +13,7 @@ from flows.batch import BatchOrder, BatchSummary
 from flows.dispatch import MAX_ALONE, dispatched, pieces
 from flows.pool import LostBatch
 from flows.rows import lost_row
-from flows.workers import Workers, parse_workers
+from flows.workers import Workers, environments, parse_workers
 from restoration.errors import UsageError
 from restoration.recipe import Options
 from storage import LocalDestination
@@ -48,6 +48,30 @@ def test_what_workers_may_be(text: str | None, workers: Workers) -> None:
 def test_what_workers_may_not_be(text: str) -> None:
     with pytest.raises(UsageError, match="neither local:N"):
         parse_workers(text)
+
+
+def test_each_process_gets_a_gpu_of_those_that_are_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.workers.gpu_count", lambda: 3)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5, 2,GPU-7f")
+    assert [each["CUDA_VISIBLE_DEVICES"] for each in environments(3, "auto")] == [
+        "5",
+        "2",
+        "GPU-7f",
+    ]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert [each["CUDA_VISIBLE_DEVICES"] for each in environments(2, "cuda")] == ["0", "1"]
+    with pytest.raises(UsageError, match=r"this machine has 3 GPU\(s\)"):
+        environments(4, "auto")
+
+
+@pytest.mark.parametrize(("gpus", "device"), [(0, "auto"), (2, "cpu")])
+def test_without_gpus_the_cores_are_shared(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, device: str
+) -> None:
+    monkeypatch.setattr("flows.workers.gpu_count", lambda: gpus)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    each = environments(3, device)
+    assert each == [{"OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": ""}] * 3
 
 
 @given(total=st.integers(2, 60), data=st.data())
