@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 from flows.progress import current_reporter
 from flows.stopping import stop_requested
@@ -238,7 +238,7 @@ def is_same_content(entry: SourceEntry, earlier: KnownPhoto) -> bool:
 
 def _photos(entries: Iterable[SourceEntry], survey: Survey) -> Iterator[SourceEntry]:
     for entry in entries:
-        suffix = PurePosixPath(entry.path).suffix.lower()
+        suffix = splitext(entry.path)[1].lower()
         is_photo = suffix in SUFFIX_FORMATS or suffix in OTHER_PHOTO_SUFFIXES
         # Folders that cannot be looked into may hold photos: they must not vanish either.
         is_closed_folder = entry.path.endswith("/") or entry.kind is EntryKind.LINKED_FOLDER
@@ -257,7 +257,7 @@ def _work_item(
     is_touched: bool = False,
 ) -> WorkItem:
     problem, kind = entry.problem, str(entry.kind)
-    suffix = PurePosixPath(entry.path).suffix.lower()
+    suffix = splitext(entry.path)[1].lower()
     if not problem and suffix in OTHER_PHOTO_SUFFIXES:
         kind = "UnsupportedPhoto"
         problem = f"{suffix[1:].upper()} files are not supported yet (JPEG, PNG, TIFF, WebP are)"

@@ -7,16 +7,15 @@ import logging
 import os
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.session import Session as BotocoreSession
-from botocore.utils import parse_timestamp
 
 from storage.errors import BadLocation
+from storage.s3.contents import EVENT, parse_time, take_contents_out
 from storage.s3.errors import CONFLICTS
 
 if TYPE_CHECKING:
@@ -139,6 +138,7 @@ def make_client(
         raise BadLocation(f"the AWS settings cannot be used: {error}") from error
     client.meta.events.register("needs-retry.s3.PutObject", _wait_after_conflict)
     shared: S3Client = client
+    shared.meta.events.register(EVENT, take_contents_out)
     return shared
 
 
@@ -161,18 +161,6 @@ def _wait_after_conflict(
     if code not in CONFLICTS or attempts >= _CONFLICT_ATTEMPTS:
         return None
     return random.random() * _CONFLICT_WAIT_S * 2.0**attempts
-
-
-def parse_time(value: str | float) -> datetime:
-    """A time as S3 writes it; boto3's own way takes two thirds of the time of a listing."""
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None:
-        # Of a header (Sun, 22 Nov 2026 09:02:38 GMT), or a number from where credentials are got.
-        return parse_timestamp(value)  # type: ignore[arg-type]
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _wants_path_style(session: BotocoreSession, endpoint: str) -> bool:

@@ -18,7 +18,7 @@ from storage import (
 )
 from storage.s3 import S3Source
 from storage.s3.blocks import Blocks
-from storage.s3.client import parse_time
+from storage.s3.contents import parse_time
 from storage.s3.keys import Place
 from storage.s3.reader import RangedReader
 from tests.s3.objects import lay
