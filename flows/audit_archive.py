@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
@@ -99,11 +100,11 @@ def audit(destination: DestinationStore) -> Audit:
     listing is one request for a thousand files on object storage.
     """
     result = Audit()
-    index = ManifestIndex.load(destination)
-    for _, photo in index:
-        result.count(photo)
-    for folder in ("restored", "colorized"):
-        _compare(_outputs(index, folder), destination.list(folder), result)
+    with closing(ManifestIndex.load(destination)) as index:
+        for _, photo in index:
+            result.count(photo)
+        for folder in ("restored", "colorized"):
+            _compare(_outputs(index, folder), destination.list(folder), result)
     return result
 
 

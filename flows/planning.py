@@ -7,6 +7,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -143,7 +144,18 @@ def pending_items(
     survey: Survey,
 ) -> Iterator[WorkItem]:
     """The photos that are to be done, in the order of the crawl."""
-    index = ManifestIndex.load(destination)
+    with closing(ManifestIndex.load(destination)) as index:
+        yield from _pending_items(source, destination, options, request, survey, index)
+
+
+def _pending_items(
+    source: SourceStore,
+    destination: DestinationStore,
+    options: Options,
+    request: Request,
+    survey: Survey,
+    index: ManifestIndex,
+) -> Iterator[WorkItem]:
     recipes = current_recipe_ids(options)
     entries = _photos(source.crawl(include=request.include, exclude=request.exclude), survey)
     while chunk := list(islice(entries, LOOKUP_CHUNK)):

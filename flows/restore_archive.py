@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -161,6 +162,8 @@ def _run(template: BatchOrder, request: Request, workers: Workers) -> RunSummary
         with _pool(workers, template.device) as pool:
             for done in dispatched(planned, target, order, pool):
                 total = total.with_batch(done)
+        with closing(ManifestIndex.load(target)) as index:
+            index.save()  # so that the next run need not read every part
     return replace(
         total,
         photos=survey.photos,
@@ -240,7 +243,8 @@ def _delete_unrecorded_colour(target: DestinationStore, unfinished: list[str]) -
 
     The restored photo of such a source is written anew when the source is done.
     """
-    known = ManifestIndex.load(target).lookup(unfinished)
+    with closing(ManifestIndex.load(target)) as index:
+        known = index.lookup(unfinished)
     stale = [
         f"colorized/{name}"
         for name, earlier in zip(unfinished, known, strict=True)

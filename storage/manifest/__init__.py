@@ -6,7 +6,7 @@ The only place that knows Arrow. A run writes one part per batch under `manifest
 
 from __future__ import annotations
 
-from storage.manifest.index import KnownPhoto, ManifestIndex
+from storage.manifest.index import ManifestIndex
 from storage.manifest.parts import (
     MANIFEST_FOLDER,
     DamagedManifest,
@@ -25,6 +25,7 @@ from storage.manifest.row import (
     Status,
     columns_markdown,
 )
+from storage.manifest.sorted_rows import KnownPhoto
 from storage.manifest.worklist import WORKLIST_FOLDER, WorkItem, read_worklist, write_worklist
 
 __all__ = [

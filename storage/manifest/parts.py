@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.base import DestinationStore
+from storage.base import DestinationStore, StoredEntry
 from storage.errors import StorageError, UnsafePath
 from storage.manifest.columns import Column, conform, rows_from, table_of
 from storage.manifest.row import COLUMNS, SCHEMA, ManifestRow
@@ -115,20 +115,28 @@ def _damaged(name: str, error: Exception) -> DamagedManifest:
 
 def part_paths(destination: DestinationStore) -> Iterator[str]:
     """The parts that are there, in the order in which runs and batches wrote them."""
+    return (entry.path for entry in part_entries(destination))
+
+
+def part_entries(destination: DestinationStore) -> Iterator[StoredEntry]:
+    """As `part_paths`, with their sizes."""
     for entry in destination.list(MANIFEST_FOLDER):
         # Other systems leave hidden companions such as "._part-000000.parquet" on shared disks.
         is_hidden = entry.path.rpartition("/")[2].startswith(".")
         if entry.path.endswith(".parquet") and not is_hidden:
-            yield entry.path
+            yield entry
 
 
-def read_parts(destination: DestinationStore, schema: pa.Schema) -> Iterator[tuple[str, pa.Table]]:
-    """Columns of all parts, in the order of `part_paths`, with their paths.
+def read_parts(
+    destination: DestinationStore, paths: Iterable[str], schema: pa.Schema
+) -> Iterator[tuple[str, pa.Table]]:
+    """Columns of parts, in the order of their paths as given, with these.
 
     Up to `READ_AHEAD` parts are read ahead of their turn, and no more are held.
 
     Args:
         destination: where the manifest is.
+        paths: of the parts, such as `part_paths`.
         schema: the wanted columns.
 
     Raises:
@@ -152,7 +160,7 @@ def read_parts(destination: DestinationStore, schema: pa.Schema) -> Iterator[tup
 
     pool = ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="manifest")
     try:
-        for path in part_paths(destination):
+        for path in paths:
             ahead.append((path, pool.submit(read, path)))
             if len(ahead) >= READ_AHEAD:
                 yield take()
@@ -174,5 +182,5 @@ def read_manifest(destination: DestinationStore, columns: Sequence[str] | None =
         KeyError: there is no such column.
     """
     schema = SCHEMA if columns is None else pa.schema([SCHEMA.field(c) for c in columns])
-    tables = [schema.empty_table(), *(table for _, table in read_parts(destination, schema))]
-    return pa.concat_tables(tables)
+    read = read_parts(destination, part_paths(destination), schema)
+    return pa.concat_tables([schema.empty_table(), *(table for _, table in read)])

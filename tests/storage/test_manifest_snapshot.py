@@ -1,0 +1,133 @@
+"""The index with most of its rows in a file of its own."""
+
+from __future__ import annotations
+
+import random
+from contextlib import closing
+
+import pytest
+
+from storage import LocalDestination
+from storage.manifest import DamagedManifest, ManifestIndex, ManifestRow, encode_rows, part_path
+from storage.manifest import snapshot as snapshots
+from storage.manifest.snapshot import SNAPSHOT_PATH
+
+RUNS = [f"2026010{day}T000000Z-000000" for day in range(1, 7)]
+
+
+@pytest.fixture
+def out(tmp_path) -> LocalDestination:
+    return LocalDestination(tmp_path / "out")
+
+
+@pytest.fixture(autouse=True)
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "GROUP_ROWS", 7)
+
+
+def write(out: LocalDestination, run: str, batch: int, widths: dict[str, int]) -> str:
+    rows = [
+        ManifestRow(source=name, source_size=1, source_mtime_ns=0, width=width, restored_size=width)
+        for name, width in widths.items()
+    ]
+    path = part_path(run, batch)
+    out.put(path, encode_rows(rows))
+    return path
+
+
+def saved(out: LocalDestination) -> bool:
+    with closing(ManifestIndex.load(out)) as index:
+        return index.save(new_parts=1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("held_rows", [10, 10**6])
+def test_against_a_dictionary(out: LocalDestination, seed: int, held_rows: int) -> None:
+    chance = random.Random(seed)
+    names = [f"{chance.choice('aé𝄞')}{number % 83:02d}" for number in range(300)]
+    expected: dict[str, int] = {}
+    for number, run in enumerate(RUNS):
+        for batch in range(3):
+            part = dict.fromkeys(chance.sample(sorted(set(names)), 12), number * 10 + batch)
+            write(out, run, batch, part)
+            expected |= part
+        if chance.random() < 0.6:
+            assert saved(out)
+    with closing(ManifestIndex.load(out, held_rows)) as index:
+        rows = list(index)
+        assert [name for name, _ in rows] == sorted(expected)
+        assert {name: known.restored_size for name, known in rows} == expected
+        asked = [*names, "", "nothing", "𝄞𝄞"]
+        chance.shuffle(asked)
+        found = index.lookup(asked)
+        assert [known and known.restored_size for known in found] == [
+            expected.get(name) for name in asked
+        ]
+        for name in asked[:9]:
+            row = index.row(name)
+            assert (row and row.width) == expected.get(name)
+
+
+def test_rows_come_from_the_snapshot_and_its_parts_are_not_read(out: LocalDestination) -> None:
+    path = write(out, RUNS[0], 0, {"a": 1, "b": 2})
+    assert saved(out)
+    assert not saved(out), "there is nothing new"
+    size = out.size(path)
+    assert size is not None
+    out.put(path, bytes(size))  # as many bytes, of no use
+    write(out, RUNS[1], 0, {"b": 3, "c": 4})
+    with closing(ManifestIndex.load(out)) as index:
+        assert {name: known.restored_size for name, known in index} == {"a": 1, "b": 3, "c": 4}
+    with closing(ManifestIndex.load(out)) as index, pytest.raises(DamagedManifest):
+        index.row("a")
+
+
+def test_nothing_is_written_for_a_few_parts(out: LocalDestination) -> None:
+    with closing(ManifestIndex.load(out)) as index:
+        assert not index.save(new_parts=0)
+    write(out, RUNS[0], 0, {"a": 1})
+    with closing(ManifestIndex.load(out)) as index:
+        assert not index.save()
+    assert out.size(SNAPSHOT_PATH) is None
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced", "put before"])
+def test_a_manifest_that_was_changed_by_hand_is_read_anew(
+    out: LocalDestination, change: str
+) -> None:
+    write(out, RUNS[1], 0, {"a": 1, "b": 2})
+    last = write(out, RUNS[2], 0, {"a": 3})
+    assert saved(out)
+    if change == "removed":
+        out.delete(last)
+        expected = {"a": 1, "b": 2}
+    elif change == "replaced":
+        write(out, RUNS[2], 0, {"a": 5, "a long name": 6})
+        expected = {"a": 5, "a long name": 6, "b": 2}
+    else:
+        write(out, RUNS[0], 0, {"a": 7, "b": 8, "c": 9})
+        expected = {"a": 3, "b": 2, "c": 9}
+    with closing(ManifestIndex.load(out)) as index:
+        assert {name: known.restored_size for name, known in index} == expected
+
+
+def test_a_damaged_snapshot_is_made_anew_or_told(out: LocalDestination) -> None:
+    widths = {f"photo {number}": number for number in range(40)}
+    write(out, RUNS[0], 0, widths)
+    assert saved(out)
+    with out.open(SNAPSHOT_PATH) as file:
+        good = file.read()
+    for bad in (b"", b"PAR1", good[: len(good) // 2], good[:-1], bytes(len(good))):
+        out.put(SNAPSHOT_PATH, bad)
+        with closing(ManifestIndex.load(out)) as index:
+            assert {name: known.restored_size for name, known in index} == widths
+    bad = bytearray(good)
+    bad[len(good) // 4] ^= 0xFF
+    out.put(SNAPSHOT_PATH, bytes(bad))
+    told = pytest.raises(DamagedManifest, match="delete it and start again")
+    with closing(ManifestIndex.load(out)) as index, told:
+        list(index)
+    out.delete(SNAPSHOT_PATH)
+    assert saved(out)
+    with out.open(SNAPSHOT_PATH) as file:
+        assert file.read() == good
