@@ -88,6 +88,7 @@ class Rack:
             "PREFECT_HOME": str(self._folder / name),
             "PREFECT_CLI_COLORS": "false",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
             "PREFECT_SERVER_API_PORT": str(self.prefect_port),
             **{key: self._loopback(value) for key, value in theirs.items()},
             **storage,
