@@ -37,11 +37,11 @@ def rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
         for name in ("prefect-services", "flow-worker"):
             rack.start(name)
         rack.wait_until("flow-worker", lambda: bool(workers_of_the_pool(rack)))
-        deployed = rack.run(
-            "flow-worker", "prefect", "--no-prompt", "deploy",
-            "--prefect-file", str(DEPLOY / "prefect.yaml"), "--all",
-        )  # fmt: skip
-        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        deploy = ("--no-prompt", "deploy", "--prefect-file", f"{DEPLOY}/prefect.yaml", "--all")
+        automate = ("automation", "create", "--from-file", f"{DEPLOY}/automations.yaml")
+        for words in (deploy, automate):
+            done = rack.run("flow-worker", "prefect", *words)
+            assert done.returncode == 0, done.stdout + done.stderr
         yield rack
     finally:
         rack.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sysconfig
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from prefect.cli.deploy._models import (
     WorkPoolConfig,
 )
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.events.schemas.automations import AutomationCore, EventTrigger
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings import Settings
 from prefect_redis.client import RedisMessagingSettings
@@ -162,6 +164,16 @@ def test_images_are_those_that_the_dockerfile_builds() -> None:
     containers = [*compose_containers(example_env()).items(), *kubernetes_containers().items()]
     images = {c.image for name, c in containers if name != "s3"}
     assert images == {"restore-archive:latest", "restore-archive:cuda"}
+
+
+def test_prefect_knows_the_automation() -> None:
+    (given,) = yaml.safe_load((DEPLOY / "automations.yaml").read_text())["automations"]
+    known = AutomationCore.model_validate(given)
+    assert isinstance(known.trigger, EventTrigger)
+    assert set(given) <= set(AutomationCore.model_fields)
+    assert set(given["trigger"]) <= set(EventTrigger.model_fields)
+    heartbeat = timedelta(seconds=Settings().flows.heartbeat_frequency or 0)
+    assert known.trigger.within > 2 * heartbeat > timedelta(0)
 
 
 def deployments() -> list[dict[str, Any]]:
