@@ -9,6 +9,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import starmap
 from typing import Any, Final, TypeVar
 
 import pyarrow as pa
@@ -140,12 +141,15 @@ def rows_from(row_type: type[Row], table: pa.Table) -> list[Row]:
     ]
     values = [_values(column, table.column(column.name).to_pylist()) for column in columns]
     names = [column.name for column in columns]
+    if tuple(names) == getattr(row_type, "__match_args__", ()):  # by position: twice as fast
+        return list(starmap(row_type, zip(*values, strict=True)))
     return [row_type(**dict(zip(names, row, strict=True))) for row in zip(*values, strict=True)]
 
 
 def _values(column: Column, values: list[Any]) -> list[Any]:
     if column.enumeration is not None:
-        return [None if value is None else column.enumeration(value) for value in values]
+        members = {value: column.enumeration(value) for value in set(values) if value is not None}
+        return [members.get(value) for value in values]
     if pa.types.is_list(column.arrow_type):
         return [tuple(value) for value in values]
     return values

@@ -99,6 +99,11 @@ def _handler(bucket: _Bucket) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
+        def handle_expect_100(self) -> bool:
+            go_on = super().handle_expect_100()
+            self.wfile.flush()  # boto3 waits a second for it
+            return go_on
+
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             asked = dict(parse_qsl(parts.query, keep_blank_values=True))
