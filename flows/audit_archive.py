@@ -13,6 +13,7 @@ from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from flows.artifacts import as_cell, tell_of_failure
+from flows.collector import program_set_aside
 from storage import DestinationStore, StoredEntry, open_results
 from storage.manifest import KnownPhoto, ManifestIndex, Status
 
@@ -84,7 +85,8 @@ def audit_archive(
     Raises:
         StorageError: the destination cannot be listed, or its manifest not be read.
     """
-    result = audit(open_results(destination))
+    with program_set_aside():
+        result = audit(open_results(destination))
     create_markdown_artifact(
         key=AUDIT_KEY,
         markdown=audit_markdown(result, destination),

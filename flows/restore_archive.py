@@ -19,6 +19,7 @@ from pydantic import Field
 
 from flows.artifacts import progress_artifact, summary_artifact, tell_of_failure
 from flows.batch import MAX_NAMED_FAILURES, BatchOrder, BatchSummary
+from flows.collector import program_set_aside
 from flows.dispatch import dispatched
 from flows.planning import Request, Survey, batches, may_be_colorized
 from flows.pool import BatchPool, thread_pool
@@ -142,7 +143,7 @@ def restore_archive(
     if where.kind != "cluster":  # whose machines may have other devices than this one
         resolve_device(device)
     order = BatchOrder(source, destination, "", "", 0, options, device)
-    with progress_artifact(source):
+    with program_set_aside(), progress_artifact(source):
         summary = _run(order, request, where)
     summary_artifact(summary, source, destination)
     return summary

@@ -20,6 +20,7 @@ from contextlib import closing
 
 from PIL import Image
 
+from flows.collector import program_set_aside
 from flows.planning import Request, Survey, batches
 from restoration.recipe import Options, current_recipe_ids
 from storage import open_destination, open_source
@@ -96,10 +97,10 @@ def plan() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, cpu = time.perf_counter(), time.process_time()
     source = open_source(SOURCE)
+    destination = open_destination(DESTINATION, source)
     survey = Survey()
-    planned = list(
-        batches(source, open_destination(DESTINATION, source), Options(), Request(), survey)
-    )
+    with program_set_aside():
+        planned = list(batches(source, destination, Options(), Request(), survey))
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(

@@ -7,6 +7,7 @@ this project asks of a bucket: ListObjectsV2, HEAD and GET with ranges, PUT.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import multiprocessing
 import re
 from bisect import bisect_left, bisect_right
@@ -25,7 +26,7 @@ _LAST = chr(0x10FFFF)
 
 @dataclass(frozen=True)
 class Archive:
-    """Photographs `photos/box 0000/photo 000.jpg` and what a run made of them.
+    """Photographs `photos/box-00000/photo-000.jpg` and what a run made of them.
 
     Attributes:
         photos: how many, 1,000 to a box.
@@ -40,7 +41,7 @@ class Archive:
     def names(self) -> list[str]:
         """Paths of the photographs in the archive, in order."""
         boxes = -(-self.photos // 1000)
-        names = [f"box {box:05d}/photo {number:03d}.jpg" for box in range(boxes)
+        names = [f"box-{box:05d}/photo-{number:03d}.jpg" for box in range(boxes)
                  for number in range(1000)]  # fmt: skip
         return names[: self.photos]
 
@@ -63,20 +64,23 @@ class _Bucket:
         self._made = [f"{top}/{name}" for top in ("out/restored", "photos") for name in names]
         self.kept: dict[str, bytes] = {}
 
-    def keys(self, prefix: str, after: str) -> Iterator[str]:
-        """Keys with a prefix, behind a key, in order."""
-        kept = sorted(key for key in self.kept if key.startswith(prefix) and key > after)
+    def keys(self, prefix: str, after: str) -> Iterator[tuple[str, int, str]]:
+        """Keys with a prefix, behind a key, in order; each with its bytes and ETag."""
         at = max(bisect_left(self._made, prefix), bisect_right(self._made, after))
         end = bisect_left(self._made, prefix + _LAST)
-        if not kept:
-            yield from (self._made[number] for number in range(at, end))
-            return
-        yield from sorted(kept + self._made[at:end])
+        photos, size, etag = self._archive.photos, self._archive.size, self._archive.etag
+        made = ((self._made[n], size(n % photos), etag(n % photos)) for n in range(at, end))
+        kept = sorted(key for key in self.kept if key.startswith(prefix) and key > after)
+        return heapq.merge(((key, *self._of_kept(key)) for key in kept), made) if kept else made
+
+    def _of_kept(self, key: str) -> tuple[int, str]:
+        data = self.kept[key]
+        return len(data), hashlib.md5(data, usedforsecurity=False).hexdigest()
 
     def describe(self, key: str) -> tuple[int, str] | None:
         """Bytes and ETag."""
-        if (data := self.kept.get(key)) is not None:
-            return len(data), hashlib.md5(data, usedforsecurity=False).hexdigest()
+        if key in self.kept:
+            return self._of_kept(key)
         at = bisect_left(self._made, key)
         if at == len(self._made) or self._made[at] != key:
             return None
@@ -160,7 +164,8 @@ def _page(bucket: _Bucket, asked: dict[str, str]) -> bytes:
     lines: list[str] = []
     token = last = ""
     keys = bucket.keys(prefix, after)
-    while (key := next(keys, None)) is not None:
+    while (found := next(keys, None)) is not None:
+        key, size, etag = found
         if len(lines) == limit:
             token = last
             break
@@ -171,10 +176,11 @@ def _page(bucket: _Bucket, asked: dict[str, str]) -> bytes:
             last = whole + _LAST
             keys = bucket.keys(prefix, last)
         else:
-            size, etag = bucket.describe(key) or (0, "")
             lines.append(
                 f"<Contents><Key>{quote(key)}</Key><LastModified>{TIME}</LastModified>"
-                f"<ETag>&quot;{etag}&quot;</ETag><Size>{size}</Size>"
+                f"<ETag>&quot;{etag}&quot;</ETag>"
+                "<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm>"
+                f"<ChecksumType>FULL_OBJECT</ChecksumType><Size>{size}</Size>"
                 "<StorageClass>STANDARD</StorageClass></Contents>"
             )
             last = key

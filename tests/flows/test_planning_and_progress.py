@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import io
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from flows.batch import GROUP_MEGAPIXELS, GROUP_PHOTOS, groups, summarise
+from flows.collector import program_set_aside
 from flows.planning import Request, Survey, batches
 from flows.progress import BarReporter, LineReporter, current_reporter, printable, reporting_to
 from flows.rows import Outcome
@@ -94,3 +96,9 @@ def test_reporters_show_counts(terminal: bool) -> None:
 def test_names_cannot_drive_the_terminal() -> None:
     assert printable("a\x1b[2Jb\r\n") == "a\\x1b[2Jb\\r\\n"
     assert printable("長崎 – ü.jpg") == "長崎 – ü.jpg"
+
+
+def test_the_loaded_program_is_set_aside_from_the_collector_for_a_while() -> None:
+    with program_set_aside():
+        assert gc.get_freeze_count() > 1_000
+    assert gc.get_freeze_count() == 0
