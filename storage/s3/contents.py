@@ -62,19 +62,18 @@ def parse_time(value: str | float) -> datetime:
 
 def _object(element: ElementTree.Element, start: int) -> dict[str, Any]:
     """An object as boto3 returns it; tags begin at `start`, behind their namespace."""
-    found: dict[str, Any] = {}
-    for child in element:
-        name, text = child.tag[start:], child.text or ""
-        if name == "Size":
-            found[name] = int(text)
-        elif name == "LastModified":
-            found[name] = parse_time(text)
-        elif name == "RestoreStatus":
-            found[name] = _restore_status(child, start)
-        elif name == "ChecksumAlgorithm":
-            found.setdefault(name, []).append(text)
-        elif name != "Owner":  # never asked for
-            found[name] = text
+    found: dict[str, Any] = {child.tag[start:]: child.text or "" for child in element}
+    found["Size"] = int(found["Size"])
+    found["LastModified"] = parse_time(found["LastModified"])
+    # Never asked for, and in no use here.
+    found.pop("Owner", None)
+    if "ChecksumAlgorithm" in found:
+        found["ChecksumAlgorithm"] = [
+            child.text or "" for child in element if child.tag.endswith("ChecksumAlgorithm")
+        ]
+    if "RestoreStatus" in found:
+        status = next(child for child in element if child.tag.endswith("RestoreStatus"))
+        found["RestoreStatus"] = _restore_status(status, start)
     return found
 
 

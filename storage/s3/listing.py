@@ -114,7 +114,9 @@ class OrderedListing:
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="s3-listing")
         walk = _Walk(self, pool, enters, start_after)
         try:
-            open_folders = [walk.ahead(iter([""]))]
+            # A page of everything would be of no use where the start of it is passed over.
+            top = walk.children("") if start_after else iter([""])
+            open_folders = [walk.ahead(top)]
             while open_folders:
                 item = next(open_folders[-1], None)
                 if item is None:
