@@ -20,8 +20,11 @@ from prefect.cli.deploy._models import (
     WorkPoolConfig,
 )
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.events.related import tags_as_related_resources
 from prefect.events.schemas.automations import AutomationCore, EventTrigger
+from prefect.events.schemas.events import Resource
 from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.server.events.schemas.automations import EventTrigger as ServerEventTrigger
 from prefect.settings import Settings
 from prefect_redis.client import RedisMessagingSettings
 
@@ -174,6 +177,16 @@ def test_prefect_knows_the_automation() -> None:
     assert set(given["trigger"]) <= set(EventTrigger.model_fields)
     heartbeat = timedelta(seconds=Settings().flows.heartbeat_frequency or 0)
     assert known.trigger.within > 2 * heartbeat > timedelta(0)
+
+
+def test_the_automation_is_about_the_runs_of_these_deployments() -> None:
+    (given,) = yaml.safe_load((DEPLOY / "automations.yaml").read_text())["automations"]
+    trigger = ServerEventTrigger.model_validate(given["trigger"])
+    run = Resource({"prefect.resource.id": "prefect.flow-run.0"})
+    for deployment in deployments():
+        ours = tags_as_related_resources(set(deployment["tags"]))
+        assert trigger.covers_resources(run, ours)
+    assert not trigger.covers_resources(run, tags_as_related_resources({"another"}))
 
 
 def deployments() -> list[dict[str, Any]]:
