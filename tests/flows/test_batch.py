@@ -15,11 +15,13 @@ from flows.rows import lost_row
 from restoration.recipe import Options
 from storage import DestinationStore, NotFound, open_destination, open_source
 from storage.manifest import (
+    ManifestIndex,
     ManifestRow,
     WorkItem,
     part_path,
     read_manifest,
     read_worklist,
+    rows_of,
     write_worklist,
 )
 from tests.scenes import encoded, scene
@@ -129,3 +131,27 @@ def test_a_part_that_lacks_photos_is_no_whole_batch(
     worklist = write_worklist(store, "run-1", 1, summary.missing)
     assert run_batch(replace(order, number=1, worklist=worklist)).nothing_to_do == 3
     assert sources(store) == NAMES
+
+
+def test_the_index_is_read_once_for_all_batches_of_a_run(
+    store: DestinationStore, order: BatchOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_batch(order)
+    known = {row.source: row for row in rows_of(read_manifest(store))}
+    loaded: list[ManifestIndex] = []
+    real = ManifestIndex.load
+
+    def spy(destination: DestinationStore) -> ManifestIndex:
+        loaded.append(real(destination))
+        return loaded[-1]
+
+    monkeypatch.setattr(ManifestIndex, "load", spy)
+    for run_id, number in (("run-2", 0), ("run-2", 1), ("run-3", 0)):
+        touched = [
+            WorkItem(name, row.source_size, 1, "file", "", 0.1, row.source_sha256)
+            for name, row in known.items()
+        ]
+        worklist = write_worklist(store, run_id, number, touched)
+        summary = run_batch(replace(order, run_id=run_id, number=number, worklist=worklist))
+        assert summary.unchanged == len(NAMES)
+    assert len(loaded) == 2
