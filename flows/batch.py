@@ -133,6 +133,11 @@ def run_batch(order: BatchOrder) -> BatchSummary:
         options=order.options,
         run_id=order.run_id,
     )
+    return _work_through(items, workshop, order)
+
+
+def _work_through(items: Sequence[WorkItem], workshop: Workshop, order: BatchOrder) -> BatchSummary:
+    destination = workshop.destination
     outcomes: list[Outcome] = []
     stopped, is_ours = False, True
     try:
