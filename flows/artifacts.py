@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+import contextvars
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import UUID
@@ -31,18 +32,15 @@ UPDATE_EVERY_S: Final = 10.0
 
 
 class ArtifactReporter(Counting):
-    """Keeps a progress artifact and the run's log up to date, and passes everything on.
+    """Counts what the progress artifact and the run's log say, and passes everything on.
 
-    Args:
-        artifact: the progress artifact's id.
+    It makes no request: photos are reported from the thread that restores them, or from the one
+    that hears of a cluster's workers.
     """
 
-    def __init__(self, artifact: UUID) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._artifact = artifact
         self._next = current_reporter()
-        self._log = get_run_logger()
-        self._said = time.monotonic()
 
     def started(self, photos: Sequence[str]) -> None:
         """Pass it on."""
@@ -59,31 +57,79 @@ class ArtifactReporter(Counting):
         self._next.unchanged(photos)
 
     def done(self, row: ManifestRow, *, was_unchanged: bool = False) -> None:
-        """Count a photo; say so to Prefect now and then."""
+        """Count a photo."""
         self.count(row, was_unchanged)
         self._next.done(row, was_unchanged=was_unchanged)
-        if time.monotonic() - self._said >= UPDATE_EVERY_S:
-            self._said = time.monotonic()
-            share = 100 * self.finished / max(self.total, 1)
-            update_progress_artifact(self._artifact, progress=share, description=self.describe())
-            self._log.info("%d/%d photos  %s", self.finished, self.total, self.describe())
+
+
+def attempted(call: Callable[..., Any], **arguments: Any) -> Any:  # noqa: ANN401 - of any call
+    """Tell Prefect something for those who watch a run; a failure must not cost the run itself.
+
+    Args:
+        call: of Prefect.
+        arguments: its arguments.
+
+    Returns:
+        What it returns; None where it failed, which is a warning in the run's log.
+    """
+    try:
+        return call(**arguments)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        get_run_logger().warning("Prefect did not take %s: %s", call.__name__, reason)
+        return None
 
 
 @contextmanager
 def progress_artifact(source: str) -> Iterator[None]:
-    """Show the progress of the calls inside in Prefect's UI."""
-    artifact = create_progress_artifact(
-        progress=0.0, key=PROGRESS_KEY, description=f"restoring {printable(source)}"
+    """Show the progress of the calls inside in Prefect's UI and in the run's log."""
+    artifact = attempted(
+        create_progress_artifact,
+        progress=0.0,
+        key=PROGRESS_KEY,
+        description=f"restoring {printable(source)}",
     )
-    assert isinstance(artifact, UUID)
-    with reporting_to(ArtifactReporter(artifact)):
-        yield
-    update_progress_artifact(artifact, progress=100.0)
+    reporter, ended = ArtifactReporter(), threading.Event()
+    # Prefect's calls find their run in the context, which a new thread does not have.
+    run_in_context = contextvars.copy_context().run
+    thread = threading.Thread(
+        target=run_in_context,
+        args=(_keep_up_to_date, artifact, reporter, ended),
+        name="progress",
+        daemon=True,
+    )
+    thread.start()
+    try:
+        with reporting_to(reporter):
+            yield
+    finally:
+        ended.set()
+        thread.join(UPDATE_EVERY_S)  # no longer: a server that hangs must not hold the run up
+    if artifact is not None:
+        attempted(update_progress_artifact, artifact_id=artifact, progress=100.0)
+
+
+def _keep_up_to_date(
+    artifact: UUID | None, reporter: ArtifactReporter, ended: threading.Event
+) -> None:
+    told = 0
+    while not ended.wait(UPDATE_EVERY_S):
+        if reporter.finished == told:
+            continue
+        told = reporter.finished
+        line = reporter.describe()
+        get_run_logger().info("%d/%d photos  %s", told, reporter.total, line)
+        if artifact is not None:
+            share = 100 * told / max(reporter.total, 1)
+            attempted(
+                update_progress_artifact, artifact_id=artifact, progress=share, description=line
+            )
 
 
 def summary_artifact(summary: RunSummary, source: str, destination: str) -> None:
     """Leave the counts of a run and a table of its failures in Prefect's UI."""
-    create_markdown_artifact(
+    attempted(
+        create_markdown_artifact,
         key=SUMMARY_KEY,
         markdown=summary_markdown(summary, source, destination),
         description=f"{summary.restored} restored, {summary.failed} failed",

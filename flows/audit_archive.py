@@ -12,7 +12,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
-from flows.artifacts import as_cell, tell_of_failure
+from flows.artifacts import as_cell, attempted, tell_of_failure
 from flows.collector import program_set_aside
 from storage import DestinationStore, StoredEntry, open_results
 from storage.manifest import KnownPhoto, ManifestIndex, Status
@@ -87,7 +87,8 @@ def audit_archive(
     """
     with program_set_aside():
         result = audit(open_results(destination))
-    create_markdown_artifact(
+    attempted(
+        create_markdown_artifact,
         key=AUDIT_KEY,
         markdown=audit_markdown(result, destination),
         description=f"{result.photos} photos, {result.findings_in_all} findings",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from flows.photo import process
@@ -13,11 +14,12 @@ from flows.stopping import stop_requested
 from restoration.models import resolve_device
 from restoration.recipe import Options
 from restoration.restore import Restorer
-from storage import AlreadyExists, DestinationStore, open_destination, open_source
+from storage import AlreadyExists, DestinationStore, NotFound, open_destination, open_source
 from storage.manifest import (
     ManifestRow,
     Status,
     WorkItem,
+    decode_rows,
     encode_rows,
     part_path,
     read_worklist,
@@ -87,14 +89,43 @@ class BatchSummary:
         return self.failed == 0 and self.unchanged_failures == 0
 
 
+@dataclass(frozen=True)
+class PartialBatch(BatchSummary):
+    """The counts of a part that somebody else published, and that lacks photos of its batch.
+
+    Its author was asked to stop, or met a full disk or expired credentials.
+
+    Attributes:
+        missing: the photos that are still to be done.
+        worklist: of the batch; it stays until they have a batch of their own.
+    """
+
+    missing: tuple[WorkItem, ...] = ()
+    worklist: str = ""
+
+
 def run_batch(order: BatchOrder) -> BatchSummary:
     """Restore the photos of one work-list and publish their rows as one manifest part.
 
     The part is written after its images: it is the record that the batch is done. When asked to
     stop, the part holds what was finished, and the next run goes on with the rest.
+
+    The work-list is the licence to work: it goes when the batch is done, was given to others, or
+    when the next run has begun.
+
+    Returns:
+        The counts; those of the part that is there where somebody else was faster.
+
+    Raises:
+        NotFound: there is no work-list (any more), and no part either.
+        EndsRun: the disk is full, or the credentials expired.
     """
     source = open_source(order.source)
     destination = open_destination(order.destination, source)
+    try:
+        items = read_worklist(destination, order.worklist)
+    except NotFound:  # a worker that died after its work: the engine has the batch done again
+        return recorded(destination, order)
     workshop = Workshop(
         source=source,
         destination=destination,
@@ -102,12 +133,18 @@ def run_batch(order: BatchOrder) -> BatchSummary:
         options=order.options,
         run_id=order.run_id,
     )
+    return _work_through(items, workshop, order)
+
+
+def _work_through(items: Sequence[WorkItem], workshop: Workshop, order: BatchOrder) -> BatchSummary:
+    destination = workshop.destination
     outcomes: list[Outcome] = []
-    stopped = False
+    stopped, is_ours = False, True
     try:
-        for group in groups(read_worklist(destination, order.worklist)):
-            if stop_requested(order.run_id):
-                stopped = True
+        for group in groups(items):
+            stopped = stop_requested(order.run_id)
+            is_ours = stopped or _is_wanted(destination, order)
+            if stopped or not is_ours:
                 break
             current_reporter().started([item.path for item in group])
             for outcome in process(group, workshop):
@@ -116,9 +153,47 @@ def run_batch(order: BatchOrder) -> BatchSummary:
     finally:
         # Also when the disk is full: what was published should be known, if there is room left.
         if outcomes:
-            publish_part(destination, order, [outcome.row for outcome in outcomes])
+            rows = [outcome.row for outcome in outcomes]
+            is_ours = _is_wanted(destination, order) and publish_part(destination, order, rows)
+    if not is_ours:
+        return recorded(destination, order, items)
     destination.delete(order.worklist)
     return summarise(outcomes, stopped=stopped)
+
+
+def _is_wanted(destination: DestinationStore, order: BatchOrder) -> bool:
+    return destination.size(order.worklist) is not None
+
+
+def recorded(
+    destination: DestinationStore, order: BatchOrder, items: Sequence[WorkItem] | None = None
+) -> BatchSummary:
+    """What the part says that somebody else published in a batch's place.
+
+    Args:
+        destination: where the part is.
+        order: of the batch.
+        items: its work-list; None reads it, where it is still there.
+
+    Returns:
+        A `PartialBatch` where the part lacks some of them.
+
+    Raises:
+        NotFound: there is no part.
+    """
+    path = part_path(order.run_id, order.number)
+    with destination.open(path) as file:
+        rows = decode_rows(file, path)
+    if items is None:
+        with suppress(NotFound):
+            items = read_worklist(destination, order.worklist)
+    summary = summarise([Outcome(row) for row in rows])
+    done = {row.source for row in rows}
+    missing = tuple(item for item in items or () if item.path not in done)
+    if missing:
+        return PartialBatch(**vars(summary), missing=missing, worklist=order.worklist)
+    destination.delete(order.worklist)
+    return summary
 
 
 def publish_part(
@@ -127,7 +202,7 @@ def publish_part(
     """Publish a batch's rows, unless its part is there already.
 
     An engine that lost sight of a worker lets another one do the batch again while the first may
-    still be at work. The part that comes first stands: both tell of the same photos.
+    still be at work. The part that comes first stands.
 
     Returns:
         Whether these rows are the part.

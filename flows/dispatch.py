@@ -6,12 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
-from flows.batch import BatchOrder, BatchSummary, publish_part, summarise
+from flows.batch import (
+    BatchOrder,
+    BatchSummary,
+    PartialBatch,
+    publish_part,
+    recorded,
+    summarise,
+)
 from flows.pool import BatchPool, LostBatch
 from flows.progress import current_reporter
 from flows.rows import Outcome, lost_row
 from storage import DestinationStore
-from storage.manifest import WorkItem, decode_rows, part_path, read_worklist, write_worklist
+from storage.manifest import WorkItem, read_worklist, write_worklist
 
 MAX_ALONE = 16
 """Suspects that get a batch each; more are first cut in halves."""
@@ -77,7 +84,14 @@ class _Desk:
         if isinstance(ended, LostBatch):
             yield from self._rescue(ended)
         else:
-            yield ended
+            yield self._completed(ended)
+
+    def _completed(self, ended: BatchSummary) -> BatchSummary:
+        """Have done what the part of a batch lacks, if anything."""
+        if isinstance(ended, PartialBatch):
+            self.send(ended.missing)
+            self._destination.delete(ended.worklist)
+        return ended
 
     def _rescue(self, lost: LostBatch) -> Iterator[BatchSummary]:
         """Find out which of its photos killed a batch's workers."""
@@ -85,8 +99,7 @@ class _Desk:
         # An empty part takes the batch's place: a worker that was only thought dead can no longer
         # publish rows of photos that go to others now. If it was faster, the batch is done.
         if not publish_part(self._destination, order, []):
-            with self._destination.open(part_path(order.run_id, order.number)) as file:
-                yield summarise([Outcome(row) for row in decode_rows(file)])
+            yield self._completed(recorded(self._destination, order))
         elif len(items := read_worklist(self._destination, order.worklist)) == 1:
             yield self._give_up(items[0])
         else:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from prefect import flow
+from prefect.logging import get_run_logger
 from pydantic import Field
 
 from flows.artifacts import progress_artifact, summary_artifact, tell_of_failure
@@ -29,7 +30,7 @@ from restoration.errors import UsageError
 from restoration.models import choose_models, resolve_device
 from restoration.plan import parse_steps
 from restoration.recipe import Options
-from storage import DestinationStore, open_destination, open_source
+from storage import DestinationStore, StorageError, open_destination, open_source
 from storage.manifest import (
     MANIFEST_FOLDER,
     WORKLIST_FOLDER,
@@ -38,10 +39,21 @@ from storage.manifest import (
     read_worklist,
 )
 
-# What Prefect checks before a run starts, and shows in its form.
+# What Prefect checks before a run starts, and shows in its form. The patterns let through all that
+# `parse_steps` and `parse_workers` take.
 Place = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Steps = Annotated[
+    str,
+    Field(
+        pattern=r"^[\s,]*(denoise(\s*,[\s,]*deblur)?(\s*,[\s,]*colorize)?"
+        r"|deblur(\s*,[\s,]*colorize)?|colorize)[\s,]*$"
+    ),
+]
+WorkersText = Annotated[
+    str, Field(pattern=r"^(local:[1-9][0-9]{0,3}|(tcp|tls)://[^\s/]+:[0-9]{1,5})$")
+]
 
 _RUN_TIME = "%Y%m%dT%H%M%SZ"
 
@@ -87,7 +99,7 @@ class RunSummary(BatchSummary):
 def restore_archive(
     source: Place,
     destination: Place,
-    steps: str = "denoise,deblur,colorize",
+    steps: Steps = "denoise,deblur,colorize",
     strength: Share = 1.0,
     keep_grain: Share = 0.0,
     models: list[str] | None = None,
@@ -98,7 +110,7 @@ def restore_archive(
     batch_megapixels: Positive = 200.0,
     max_megapixels: Positive = DEFAULT_MAX_MEGAPIXELS,
     force: bool = False,
-    workers: str | None = None,
+    workers: WorkersText | None = None,
     notify: str | None = None,
 ) -> RunSummary:
     """Restore an archive of photographs.
@@ -163,8 +175,7 @@ def _run(template: BatchOrder, request: Request, workers: Workers) -> RunSummary
         with _pool(workers, template.device) as pool:
             for done in dispatched(planned, target, order, pool):
                 total = total.with_batch(done)
-        with closing(ManifestIndex.load(target)) as index:
-            index.save()  # so that the next run need not read every part
+        _save_index(target)
     return replace(
         total,
         photos=survey.photos,
@@ -174,6 +185,18 @@ def _run(template: BatchOrder, request: Request, workers: Workers) -> RunSummary
         stopped=survey.cut_short or total.stopped,
         seconds=time.monotonic() - started,
     )
+
+
+def _save_index(target: DestinationStore) -> None:
+    """Sort the manifest's latest rows into one file, so that the next run need not read each part.
+
+    Without that file it takes longer, and that is all.
+    """
+    try:
+        with closing(ManifestIndex.load(target)) as index:
+            index.save()
+    except (StorageError, OSError) as error:
+        get_run_logger().warning("the manifest's index was not saved: %s", error)
 
 
 def _pool(workers: Workers, device: str) -> BatchPool:

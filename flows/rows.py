@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
 from flows.version import software_version
@@ -30,14 +29,39 @@ class Workshop:
     options: Options
     run_id: str
 
-    @cached_property
+    @property
     def earlier(self) -> ManifestIndex:
-        """What earlier runs did; loaded when the first touched photo asks, once per batch."""
-        return ManifestIndex.load(self.destination)
+        """What earlier runs did; loaded when the first touched photo of a run asks."""
+        return _earlier_runs.index(self.destination, self.run_id)
 
     def recipe_id(self, used: Sequence[Step]) -> str:
         """The recipe of a photo whose plan has these steps."""
         return recipe_id(self.options, used, device=self.restorer.device.type)
+
+
+class _EarlierRuns:
+    """The manifest's index, read once for all batches of a run that this process does.
+
+    Rows of the run itself, which it may lack, are never asked for.
+    """
+
+    def __init__(self) -> None:
+        self._of = ("", "")
+        self._index: ManifestIndex | None = None
+
+    def index(self, destination: DestinationStore, run_id: str) -> ManifestIndex:
+        """The index as it was when the run first asked; that of the run before is closed."""
+        if self._index is not None and self._of == (destination.url, run_id):
+            return self._index
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+        self._index = ManifestIndex.load(destination)
+        self._of = (destination.url, run_id)
+        return self._index
+
+
+_earlier_runs = _EarlierRuns()
 
 
 @dataclass(frozen=True)

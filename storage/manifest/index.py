@@ -33,9 +33,15 @@ class ManifestIndex:
     """
 
     def __init__(
-        self, destination: DestinationStore, old: Snapshot | None, new: SortedRows, parts: _Parts
+        self,
+        destination: DestinationStore,
+        old: Snapshot | None,
+        new: SortedRows,
+        parts: _Parts,
+        stored_parts: int,
     ) -> None:
         self._destination = destination
+        self._stored_parts = stored_parts
         self._old = old
         self._new = new
         self._parts = parts
@@ -57,10 +63,11 @@ class ManifestIndex:
         listed = list(part_entries(destination))
         old = _snapshot_of(destination, listed)
         parts = _Parts(old.parts if old else ())
+        stored_parts = len(parts)
         schema = index_schema()
         held = [schema.empty_table()]
         first_row = parts.rows
-        unread = {entry.path: entry.size for entry in listed[len(parts) :]}
+        unread = {entry.path: entry.size for entry in listed[stored_parts:]}
         for path, table in read_parts(destination, unread, schema):
             if parts.rows - first_row + table.num_rows > held_rows and parts.rows > first_row:
                 file = tempfile.TemporaryFile()  # noqa: SIM115 - the snapshot closes it
@@ -70,7 +77,7 @@ class ManifestIndex:
                 old, held, first_row = Snapshot(file), [schema.empty_table()], parts.rows
             held.append(table)
             parts.add(ReadPart(path, unread[path], table.num_rows))
-        index = cls(destination, old, _sorted(held, first_row), parts)
+        index = cls(destination, old, _sorted(held, first_row), parts, stored_parts)
         pa.default_memory_pool().release_unused()
         return index
 
@@ -134,8 +141,7 @@ class ManifestIndex:
         Returns:
             Whether it was written.
         """
-        written = len(self._old.parts) if self._old is not None else 0
-        if len(self._parts) - written < new_parts or not self._parts.rows:
+        if len(self._parts) - self._stored_parts < new_parts or not self._parts.rows:
             return False
         with tempfile.TemporaryFile() as file:
             _write(file, self._old, self._new, self._parts)

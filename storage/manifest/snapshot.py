@@ -22,7 +22,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.manifest.parts import DamagedManifest
-from storage.manifest.sorted_rows import KnownPhoto, SortedRows
+from storage.manifest.sorted_rows import (
+    SNAPSHOT_COLUMNS,
+    KnownPhoto,
+    SortedRows,
+    with_own_dictionaries,
+)
 from storage.paths import PRIVATE_FOLDER
 
 SNAPSHOT_PATH: Final = f"{PRIVATE_FOLDER}/index.parquet"
@@ -62,6 +67,8 @@ class Snapshot:
         described = json.loads(metadata.get(_KEY, b"{}"))
         if described.get("version") != _VERSION:
             raise ValueError("not an index of this version")
+        if self._parquet.schema_arrow.names != list(SNAPSHOT_COLUMNS):
+            raise ValueError("an index of other columns")
         self.parts: Final = tuple(ReadPart(*part) for part in described["parts"])
         self._firsts: list[str] = described["firsts"]
         self._group = lru_cache(_KEPT_GROUPS)(self._read_group)
@@ -135,15 +142,13 @@ def write_snapshot(file: BinaryIO, tables: Iterator[pa.Table], parts: Sequence[R
     """
     firsts: list[str] = []
     writer: pq.ParquetWriter | None = None
-    for table in tables:
-        for start in range(0, table.num_rows, GROUP_ROWS):
-            group = table.slice(start, GROUP_ROWS)
-            if writer is None:
-                writer = pq.ParquetWriter(
-                    file, group.schema, compression="zstd", write_page_checksum=True
-                )
-            writer.write_table(group.cast(writer.schema))
-            firsts.append(group.column("source")[0].as_py())
+    for group in _groups(tables):
+        if writer is None:
+            writer = pq.ParquetWriter(
+                file, group.schema, compression="zstd", write_page_checksum=True
+            )
+        writer.write_table(group)
+        firsts.append(group.column("source")[0].as_py())
     if writer is None:
         raise ValueError("a snapshot of nothing")
     described = {
@@ -153,3 +158,17 @@ def write_snapshot(file: BinaryIO, tables: Iterator[pa.Table], parts: Sequence[R
     }
     writer.add_key_value_metadata({_KEY: json.dumps(described).encode()})
     writer.close()
+
+
+def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The rows in full groups, the last one excepted: what is too little goes into the next."""
+    rest: pa.Table | None = None
+    for table in tables:
+        if rest is not None:
+            table = pa.concat_tables([rest, table.cast(rest.schema)]).unify_dictionaries()
+        full = table.num_rows - table.num_rows % GROUP_ROWS
+        for start in range(0, full, GROUP_ROWS):
+            yield with_own_dictionaries(table.slice(start, GROUP_ROWS))
+        rest = with_own_dictionaries(table.slice(full))
+    if rest is not None and rest.num_rows:
+        yield rest

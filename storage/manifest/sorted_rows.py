@@ -40,6 +40,8 @@ class KnownPhoto:
 
 
 _KNOWN: Final = tuple(KnownPhoto.__dataclass_fields__)
+SNAPSHOT_COLUMNS: Final = ("_row", "source", *_KNOWN)
+"""Those of `SortedRows.table`, in order."""
 
 
 def index_schema() -> pa.Schema:
@@ -57,7 +59,8 @@ class SortedRows:
     """One row for each source, in the order of the sources.
 
     Args:
-        table: the columns of `index_schema`, and `_row`: its number in the manifest as a whole.
+        table: `SNAPSHOT_COLUMNS`: `_row`, a row's number in the manifest as a whole, and the
+            columns of `index_schema`.
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -147,6 +150,18 @@ class SortedRows:
         kept = self.table.filter(pc.invert(stale))
         merged = pa.concat_tables([kept, newer]).unify_dictionaries()
         return merged.sort_by("source")
+
+
+def with_own_dictionaries(table: pa.Table) -> pa.Table:
+    """A table whose dictionaries hold its own values only, not those of what it was cut from.
+
+    They are stored with it, and the messages of a whole archive would be in each piece.
+    """
+    for at, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            plain = table.column(at).cast(field.type.value_type)
+            table = table.set_column(at, field, plain.combine_chunks().dictionary_encode())
+    return table
 
 
 def _in_one_piece(column: Any) -> Any:  # noqa: ANN401 - an array, chunked or not

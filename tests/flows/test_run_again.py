@@ -127,7 +127,7 @@ def test_stopping_keeps_what_was_done_and_goes_on_later(
         (archive / f"p{i}.png").write_bytes(encoded(noisy(scene(96, 96, seed=i), 20), "PNG"))
     monkeypatch.setattr("flows.batch.GROUP_PHOTOS", 2)
     asked = iter([False, False, True])
-    monkeypatch.setattr("flows.batch.stop_requested", lambda: next(asked, stop_requested()))
+    monkeypatch.setattr("flows.batch.stop_requested", lambda _: next(asked, stop_requested()))
     first = run(archive, target)
     assert first.stopped
     done = set(latest(archive, target))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import random
 from contextlib import closing
 
+import pyarrow.parquet as pq
 import pytest
 
 from storage import LocalDestination
@@ -35,9 +37,9 @@ def write(out: LocalDestination, run: str, batch: int, widths: dict[str, int]) -
     return path
 
 
-def saved(out: LocalDestination) -> bool:
-    with closing(ManifestIndex.load(out)) as index:
-        return index.save(new_parts=1)
+def saved(out: LocalDestination, held_rows: int = 10**6, new_parts: int = 1) -> bool:
+    with closing(ManifestIndex.load(out, held_rows)) as index:
+        return index.save(new_parts)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -52,7 +54,7 @@ def test_against_a_dictionary(out: LocalDestination, seed: int, held_rows: int) 
             write(out, run, batch, part)
             expected |= part
         if chance.random() < 0.6:
-            assert saved(out)
+            assert saved(out, held_rows)
     with closing(ManifestIndex.load(out, held_rows)) as index:
         rows = list(index)
         assert [name for name, _ in rows] == sorted(expected)
@@ -89,6 +91,60 @@ def test_nothing_is_written_for_a_few_parts(out: LocalDestination) -> None:
     with closing(ManifestIndex.load(out)) as index:
         assert not index.save()
     assert out.size(SNAPSHOT_PATH) is None
+
+
+def test_parts_count_as_new_until_they_are_in_the_stored_snapshot(out: LocalDestination) -> None:
+    for number in range(5):  # each is more than what is held, so all but one go to a file
+        write(out, RUNS[0], number, {f"{number} {photo}": 1 for photo in range(10)})
+    assert not saved(out, held_rows=10, new_parts=6)
+    assert saved(out, held_rows=10, new_parts=5)
+    assert not saved(out)
+    for number in range(3):
+        write(out, RUNS[1], number, {f"{number} {photo}": 2 for photo in range(10)})
+    assert not saved(out, held_rows=10, new_parts=4)
+    assert saved(out, held_rows=10, new_parts=3)
+
+
+def stored(out: LocalDestination) -> pq.ParquetFile:
+    with out.open(SNAPSHOT_PATH) as file:
+        return pq.ParquetFile(io.BytesIO(file.read()))
+
+
+def test_groups_stay_full_and_hold_no_values_of_others(out: LocalDestination) -> None:
+    chance = random.Random(5)
+    names = [f"photo {number:03d}" for number in range(200)]
+    chance.shuffle(names)
+    for number in range(20):
+        rows = [
+            ManifestRow(source=name, source_size=1, source_mtime_ns=0, error_message=f"no {name}")
+            for name in names[number * 10 : number * 10 + 10]
+        ]
+        out.put(part_path(RUNS[0], number), encode_rows(rows))
+        assert saved(out)
+    file = stored(out)
+    groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
+    assert [group.num_rows for group in groups] == [7] * 28 + [4]
+    for group in groups:
+        (messages,) = group.column("error_message").chunks
+        assert sorted(messages.dictionary.to_pylist()) == sorted(
+            f"no {name}" for name in group.column("source").to_pylist()
+        )
+
+
+@pytest.mark.parametrize("without", ["_row", "source_etag", "source"])
+def test_a_snapshot_of_other_columns_counts_for_nothing(
+    out: LocalDestination, without: str
+) -> None:
+    write(out, RUNS[0], 0, {"a": 1, "b": 2})
+    assert saved(out)
+    table = stored(out).read()
+    buffer = io.BytesIO()
+    pq.write_table(table.drop_columns([without]), buffer)
+    out.put(SNAPSHOT_PATH, buffer.getvalue())
+    with closing(ManifestIndex.load(out)) as index:
+        assert {name: known.restored_size for name, known in index} == {"a": 1, "b": 2}
+        assert index.lookup(["b", "c"])[1] is None
+        assert index.save(new_parts=1), "it is made anew"
 
 
 @pytest.mark.parametrize("change", ["removed", "replaced", "put before"])
