@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import dask
 import kubernetes_validate
 import pytest
 import yaml
@@ -25,6 +26,7 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings import Settings
 from prefect_redis.client import RedisMessagingSettings
 
+from flows.workers import THREAD_SETTINGS
 from tests.deploy.containers import (
     COMPOSE,
     DEPLOY,
@@ -123,6 +125,14 @@ def test_the_servers_settings_are_prefects(monkeypatch: pytest.MonkeyPatch) -> N
     }.items():
         for name in names:  # what Prefect looks for in each
             assert hasattr(importlib.import_module(module), name), (module, name)
+
+
+def test_a_dask_worker_without_a_gpu_uses_all_cores() -> None:
+    environment = compose_containers(example_env())["dask-worker"].environment
+    settings = dask.config.collect_env(environment)["distributed"]["nanny"]["pre_spawn_environ"]
+    default = dask.config.get("distributed.nanny.pre-spawn-environ")
+    assert settings == dict.fromkeys(THREAD_SETTINGS)
+    assert settings.keys() <= default.keys()
 
 
 @pytest.mark.parametrize(
