@@ -8,8 +8,11 @@ that a person sees every photo, and the run knows which photos were in work when
 from __future__ import annotations
 
 import logging
+import signal
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import Any, Final
 
 import dask
@@ -22,6 +25,7 @@ from flows.batch import BatchOrder, BatchSummary
 from flows.pool import BatchPool, LostBatch
 from flows.progress import current_reporter, reporting_to
 from flows.stopping import request_stop
+from flows.version import software_version
 from flows.workers import ClusterError, Workers, environments
 from storage.manifest import ManifestRow, Status
 
@@ -30,7 +34,7 @@ GPU: Final = "GPU"
 AHEAD_PER_WORKER: Final = 2
 """Batches in flight for each worker: the one in work, and one that it need not wait for."""
 PATIENCE_S: Final = 60.0
-"""Seconds until a cluster must have a worker."""
+"""Seconds that a run waits for a worker, at its start and when all were lost."""
 
 
 class ClusterPool(BatchPool):
@@ -48,7 +52,8 @@ class ClusterPool(BatchPool):
 
     def __init__(self, workers: Workers, device: str = "auto") -> None:
         # What Dask has to say, of lost workers for instance, a run says in its own lines.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):  # Dask gives the latter its own level
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         if workers.kind == "local":
             each = environments(workers.count, device)
             runner = DaskTaskRunner(cluster_class=lambda: local_cluster(each))
@@ -60,33 +65,69 @@ class ClusterPool(BatchPool):
         self._in_work: dict[int, tuple[str, ...]] = {}
         self._seen: dict[int, set[str]] = {}
         self._resources: dict[str, float] = {}
+        self._alone_since: float | None = None
 
     def __enter__(self) -> ClusterPool:
         """Connect, and wait for a worker.
 
         Raises:
-            ClusterError: no scheduler, or no worker.
+            ClusterError: no scheduler, no worker, or workers with other software than ours.
         """
         super().__enter__()
         try:
-            client = self._dask.client
+            with _deaf_to_interrupts():
+                client = self._dask.client
             client.wait_for_workers(1, timeout=PATIENCE_S)
-        except (OSError, TimeoutError) as error:
+            _check_versions(client)
+            self._look_around()
+            client.subscribe_topic(self.topic, self._on_event)
+        except BaseException as error:
             self.__exit__(None, None, None)
-            raise ClusterError(f"no Dask worker at {self._name}: {error}") from error
-        found = client.scheduler_info(n_workers=-1)["workers"].values()
-        if any(GPU in worker.get("resources", {}) for worker in found):
-            self._resources = {GPU: 1}
-        self.capacity = AHEAD_PER_WORKER * max(1, len(found))
-        client.subscribe_topic(self.topic, self._on_event)
+            # Dask's own is a RuntimeError where a process of a local cluster does not start.
+            if isinstance(error, OSError | TimeoutError | RuntimeError):
+                raise ClusterError(f"no Dask worker at {self._name}: {error}") from error
+            raise
         return self
+
+    def submit(self, order: BatchOrder) -> None:
+        """Hand a batch to the cluster as it is now: workers come and go during a run."""
+        self._look_around()
+        super().submit(order)
+
+    def _look_around(self) -> None:
+        """Count the workers, and see whether they have GPUs; with none, what was known stands."""
+        found = self._dask.client.scheduler_info(n_workers=-1)["workers"].values()
+        if found:
+            self.capacity = AHEAD_PER_WORKER * len(found)
+            has_gpus = any(GPU in worker.get("resources", {}) for worker in found)
+            self._resources = {GPU: 1} if has_gpus else {}
+
+    def _lost(self) -> str:
+        client = self._dask.client
+        if client.status != "running":
+            return f"lost the Dask scheduler at {self._name}; the same command goes on from here"
+        if client.scheduler_info(n_workers=0)["n_workers"]:
+            self._alone_since = None
+            return ""
+        now = time.monotonic()
+        self._alone_since = self._alone_since or now
+        if not self._stopped and now - self._alone_since < PATIENCE_S:
+            return ""
+        return (
+            f"no Dask worker is left at {self._name}, and none came for "
+            f"{now - self._alone_since:.0f} s; the same command goes on from here"
+        )
 
     def _placement(self) -> AbstractContextManager[Any]:
         placement: AbstractContextManager[Any] = dask.annotate(resources=self._resources)
         return placement
 
     def _stop_workers(self, run_id: str) -> None:
-        self._dask.client.run(request_stop, run_id)
+        client = self._dask.client
+        if client.status == "running":
+            # A worker that cannot be told has died, or is about to find that it lost the cluster.
+            with suppress(OSError):
+                client.run(request_stop, run_id, on_error="ignore")
 
     def _outcome(
         self, future: PrefectFuture[BatchSummary], order: BatchOrder
@@ -95,6 +136,10 @@ class ClusterPool(BatchPool):
             return future.result()
         except KilledWorker:
             return LostBatch(order, self._in_work.get(order.number, ()))
+        except distributed.CancelledError as error:  # by our client, when its connection broke
+            raise ClusterError(
+                f"lost the Dask scheduler at {self._name}; the same command goes on from here"
+            ) from error
         finally:
             self._in_work.pop(order.number, None)
             self._seen.pop(order.number, None)
@@ -131,7 +176,7 @@ class EventReporter:
 
     def started(self, photos: Sequence[str]) -> None:
         """Say which photos are taken in hand."""
-        self._send(started=list(photos))
+        self._send(started=[_utf8(photo) for photo in photos])
 
     def planned(self, photos: int) -> None:
         """Ignore: the run itself knows."""
@@ -142,12 +187,12 @@ class EventReporter:
     def done(self, row: ManifestRow, *, was_unchanged: bool = False) -> None:
         """Say what became of a photo."""
         self._send(
-            source=row.source,
+            source=_utf8(row.source),
             status=str(row.status),
             width=row.width,
             height=row.height,
             plan=list(row.plan),
-            message=row.error_message,
+            message=None if row.error_message is None else _utf8(row.error_message),
             was_unchanged=was_unchanged,
         )
 
@@ -163,8 +208,51 @@ def reporting_to_topic(order: BatchOrder) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Have processes and threads that start inside never see Ctrl-C.
+
+    A terminal sends it to all processes of a run. Workers have to finish the photos in hand, and
+    are asked to by the run.
+    """
+    # Starting it, as the first child process would, lets interrupts through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _check_versions(client: distributed.Client) -> None:
+    """See that all workers have our software: objects that only some know are exchanged.
+
+    Raises:
+        ClusterError: one has another version, or none.
+    """
+    ours = software_version()
+    for address, theirs in client.run(software_version, on_error="return").items():
+        if isinstance(theirs, OSError):
+            continue  # gone already
+        if isinstance(theirs, Exception):
+            raise ClusterError(
+                f"the Dask worker at {address} cannot use restore-archive ({theirs}): "
+                f"install version {ours} there"
+            )
+        if theirs != ours:
+            raise ClusterError(
+                f"the Dask worker at {address} has restore-archive {theirs}, this is {ours}: "
+                "install the same version everywhere"
+            )
+
+
 def _is_of(report: dict[str, Any], order: BatchOrder) -> bool:
     return bool(report["run"] == order.run_id and report["batch"] == order.number)
+
+
+def _utf8(text: str) -> str:
+    """A text that an event can hold: bytes of file names that are no UTF-8 are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _row_of(report: dict[str, Any]) -> ManifestRow:
@@ -184,13 +272,15 @@ def _row_of(report: dict[str, Any]) -> ManifestRow:
 def local_cluster(environments: Sequence[dict[str, str]]) -> distributed.SpecCluster:
     """Processes of this machine, one for each of the environments."""
     quiet = logging.CRITICAL
+    # As quiet as this process: an error that ends a run is told once, by the run.
+    level = logging.getLogger("prefect.task_runs").getEffectiveLevel()
     workers = {
         number: {
             "cls": distributed.Nanny,
             "options": {
                 "nthreads": 1,
                 "resources": {GPU: 1},
-                "env": environment,
+                "env": {**environment, "PREFECT_LOGGING_LEVEL": logging.getLevelName(level)},
                 # Dask would pause or end a worker that takes more than an equal share of memory;
                 # a run bounds its memory itself, by the megapixels that it works on.
                 "memory_limit": 0,

@@ -56,8 +56,10 @@ def dispatched(
             yield from desk.receive()
     except BaseException:
         # The lock is held by our caller: no batch may still write when it is given up.
-        pool.stop()
-        pool.drain()
+        try:
+            pool.stop()
+        finally:
+            pool.drain()
         raise
 
 

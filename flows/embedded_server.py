@@ -53,11 +53,12 @@ def be_quiet() -> None:
         os.environ.setdefault(name, value)
 
 
-def has_server() -> bool:
-    """Whether a Prefect server is configured, in the environment or in Prefect's profile."""
+def server_url() -> str | None:
+    """The Prefect server that is configured, in the environment or in Prefect's profile."""
     from prefect.settings import PREFECT_API_URL
 
-    return bool(PREFECT_API_URL.value())
+    url: str | None = PREFECT_API_URL.value()
+    return url
 
 
 @contextmanager
@@ -70,8 +71,7 @@ def prefect_server() -> Iterator[None]:
     """
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    if has_server():
-        url = PREFECT_API_URL.value()
+    if url := server_url():
         if problem := _unreachable():
             raise ServerError(
                 f"no answer from the Prefect server at {url} ({problem}); start it, or unset "

@@ -14,6 +14,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.batch import BatchOrder, BatchSummary, run_batch
 from flows.stopping import request_stop, stop_requested
+from flows.workers import ClusterError
 
 THREAD_CAPACITY = 2
 """Batches of a run on one device: one in work, one waiting while the crawl goes on."""
@@ -92,6 +93,7 @@ class BatchPool:
         A request to stop that arrives meanwhile is passed on to the workers.
 
         Raises:
+            ClusterError: no batch can end any more.
             Exception: what ended the batch, such as `OutOfSpace`.
         """
         while True:
@@ -101,7 +103,8 @@ class BatchPool:
                 future = self._ended.get(timeout=_LOOK_UP_EVERY_S)
                 break
             except queue.Empty:
-                continue
+                if reason := self._lost():
+                    raise ClusterError(reason) from None
         return self._outcome(future, self._in_flight.pop(future))
 
     def stop(self) -> None:
@@ -111,9 +114,17 @@ class BatchPool:
             self._stop_workers(run_id)
 
     def drain(self) -> None:
-        """Wait until no batch is in flight any more, whatever became of each."""
+        """Wait until no batch is in flight or none can end any more, whatever became of each."""
         while self._in_flight:
-            self._in_flight.pop(self._ended.get())
+            try:
+                self._in_flight.pop(self._ended.get(timeout=_LOOK_UP_EVERY_S))
+            except queue.Empty:
+                if self._lost():
+                    return
+
+    def _lost(self) -> str:
+        """Why no batch in flight can end any more; "" where nothing is known against it."""
+        return ""
 
     def _placement(self) -> AbstractContextManager[Any]:
         """In which the engine is told where a batch may go."""

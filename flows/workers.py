@@ -14,6 +14,11 @@ from restoration.models import gpu_count
 _LOCAL: Final = re.compile(r"local:([1-9]\d{0,3})")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
+THREAD_SETTINGS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What Dask sets to 1 in a worker's environment unless told else; torch heeds the lowest."""
+# On a machine with GPUs, a process that is to work on the CPU must not take one.
+_CPU: Final = {"CUDA_VISIBLE_DEVICES": ""}
+
 
 class ClusterError(Exception):
     """The cluster cannot be reached, or has nobody who works."""
@@ -63,6 +68,25 @@ def parse_workers(text: str | None) -> Workers:
     )
 
 
+def check_server_for(workers: Workers, server: str | None) -> None:
+    """See that workers on other machines can reach the Prefect server: their tasks speak to it.
+
+    Args:
+        workers: what `--workers` says.
+        server: the address of the configured server (PREFECT_API_URL); None where there is none.
+
+    Raises:
+        UsageError: there is none, or it is one of this machine's loopback.
+    """
+    if not workers.is_remote or (server and urlsplit(server).hostname not in _LOOPBACK):
+        return
+    what = f"the Prefect server at {server}" if server else "a server inside this process"
+    raise UsageError(
+        f"workers at {workers.address} may be on other machines, which cannot reach {what}: "
+        "set PREFECT_API_URL to a Prefect server that they reach"
+    )
+
+
 def environments(count: int, device: str) -> list[dict[str, str]]:
     """The environment of each of `count` processes: its own GPU, or its share of the CPU's cores.
 
@@ -76,8 +100,7 @@ def environments(count: int, device: str) -> list[dict[str, str]]:
     gpus = 0 if device == "cpu" else gpu_count()
     if not gpus:
         threads = max(1, (os.cpu_count() or 1) // count)
-        # On a machine with GPUs, a process that is to work on the CPU must not take one.
-        return [{"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""}] * count
+        return [_CPU | dict.fromkeys(THREAD_SETTINGS, str(threads))] * count
     if count > gpus:
         raise UsageError(f"--workers local:{count}: this machine has {gpus} GPU(s), one for each")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")

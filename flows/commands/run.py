@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.commands.options import add_restoration_arguments, options_from
-from flows.embedded_server import be_quiet, has_server, prefect_server
+from flows.embedded_server import be_quiet, prefect_server, server_url
 from flows.planning import Request
 from flows.progress import (
     BarReporter,
@@ -26,7 +26,7 @@ from flows.progress import (
     reporting_to,
 )
 from flows.stopping import EXIT_INTERRUPTED, stopping_on_interrupt
-from flows.workers import environments, parse_workers
+from flows.workers import check_server_for, environments, parse_workers
 from restoration.codec import DEFAULT_MAX_MEGAPIXELS
 from restoration.errors import UsageError
 from restoration.models import resolve_device
@@ -108,11 +108,8 @@ def _check(arguments: argparse.Namespace) -> None:
         resolve_device(arguments.device)
     if workers.kind == "local":
         environments(workers.count, arguments.device)
-    if workers.is_remote and not has_server():
-        raise UsageError(
-            f"workers at {workers.address} may be on other machines, which cannot reach a server "
-            "inside this process: set PREFECT_API_URL to a Prefect server that they reach"
-        )
+    if workers.is_remote:  # asking Prefect takes a second
+        check_server_for(workers, server_url())
     if arguments.workers and arguments.dry_run:
         raise UsageError("--dry-run only looks, in this process: leave --workers out")
     options_from(arguments, max_megapixels=arguments.max_megapixels)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import dask
 import kubernetes_validate
 import pytest
 import yaml
@@ -28,6 +29,7 @@ from prefect.server.events.schemas.automations import EventTrigger as ServerEven
 from prefect.settings import Settings
 from prefect_redis.client import RedisMessagingSettings
 
+from flows.workers import THREAD_SETTINGS
 from tests.deploy.containers import (
     COMPOSE,
     DEPLOY,
@@ -126,6 +128,12 @@ def test_the_servers_settings_are_prefects(monkeypatch: pytest.MonkeyPatch) -> N
     }.items():
         for name in names:  # what Prefect looks for in each
             assert hasattr(importlib.import_module(module), name), (module, name)
+
+
+def test_a_dask_worker_without_a_gpu_uses_all_cores() -> None:
+    environment = compose_containers(example_env())["dask-worker"].environment
+    settings = dask.config.collect_env(environment)["distributed"]["nanny"]["pre_spawn_environ"]
+    assert settings == dict.fromkeys(THREAD_SETTINGS)  # None: as if Dask had never set it
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""A Dask preload: a worker that takes the photo `poison.png` in hand is killed on the spot."""
+"""A Dask preload: photos that are the end of a worker, and of a run.
+
+A worker that takes `poison.png` in hand is killed on the spot; `full disk.png` finds no room.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import signal
 
 import flows.photo
 from flows.rows import Outcome, Prepared, Workshop
+from storage import OutOfSpace
 from storage.manifest import WorkItem
 
 
@@ -17,6 +21,8 @@ def dask_setup(worker: object) -> None:
     def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
         if item.path.endswith("poison.png"):
             os.kill(os.getpid(), signal.SIGKILL)
+        if item.path.endswith("full disk.png"):
+            raise OutOfSpace("the disk is full")
         return real(item, workshop)
 
     flows.photo.prepare = prepare

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import select
+import signal
 import subprocess
 import sys
 import uuid
@@ -49,6 +50,7 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # so that Ctrl-C can be sent to it and to all it starts
             env={**os.environ, "RESTORE_TEST_MARK": self.mark, "PREFECT_HOME": str(home),
                  **environment},
         )  # fmt: skip
@@ -57,6 +59,10 @@ class Run:
         """Wait for so many lines of output; returns how many came."""
         assert self.process.stdout is not None
         return sum(1 for _ in zip(range(count), self.process.stdout, strict=False))
+
+    def press_ctrl_c(self) -> None:
+        """Interrupt the whole process group, as a terminal does."""
+        os.killpg(self.process.pid, signal.SIGINT)
 
     def kill(self) -> None:
         self.process.kill()
@@ -75,6 +81,40 @@ class Run:
                 if f"RESTORE_TEST_MARK={self.mark}".encode() in environment and not is_zombie:
                     found.append(int(entry.name))
         return found
+
+
+class HeldWorkers:
+    """The first workers that take photos in hand, made to wait there; see `held`.
+
+    Args:
+        folder: for a pipe and marks.
+        count: how many.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        fifo = folder / "held.fifo"
+        os.mkfifo(fifo)
+        # Open for writing too: the pipe has no end while nobody has written yet.
+        self._descriptor = os.open(fifo, os.O_RDWR)
+        self.environment = {
+            **preload("tests.flows.held"),
+            "HELD_FIFO": str(fifo),
+            "HELD_COUNT": str(count),
+        }
+
+    def next(self) -> int:
+        """The process id of the next one, which has a batch in work from now on."""
+        ready, _, _ = select.select([self._descriptor], [], [], PATIENCE_S)
+        assert ready
+        line = b""
+        while not line.endswith(b"\n"):
+            line += os.read(self._descriptor, 1)
+        return int(line)
+
+
+def preload(module: str) -> dict[str, str]:
+    """The environment in which Dask workers load a module of the tests."""
+    return {"DASK_DISTRIBUTED__WORKER__PRELOAD": module, "PYTHONPATH": str(Path.cwd())}
 
 
 def wait_until_gone(run: Run) -> list[int]:

@@ -11,9 +11,12 @@ import pytest
 
 from tests.flows.processes import (
     PATIENCE_S,
+    PHOTOS,
+    HeldWorkers,
     Run,
     check_visible_outputs,
     needs_proc,
+    preload,
     sources_done,
     wait_until_gone,
     write_archive,
@@ -45,10 +48,12 @@ def test_each_photo_is_restored_once_though_two_of_four_workers_are_killed(
     archive: Path, tmp_path: Path, prefect_home: Path
 ) -> None:
     target = tmp_path / "restored"
-    run = Run(archive, target, prefect_home, "--workers", "local:4")
-    for lines in (1, 3):
-        assert run.lines(lines) == lines
-        os.kill(workers_of(run)[0], signal.SIGKILL)
+    held = HeldWorkers(tmp_path, 2)
+    run = Run(archive, target, prefect_home, "--workers", "local:4", **held.environment)
+    for _ in range(2):
+        in_work = held.next()
+        assert in_work in workers_of(run)
+        os.kill(in_work, signal.SIGKILL)
     output, errors = run.process.communicate(timeout=PATIENCE_S)
     assert run.process.returncode == 0, output + errors
     assert "Traceback" not in errors
@@ -63,7 +68,9 @@ def test_a_killed_parent_takes_its_workers_along_and_no_finished_batch_is_redone
     archive: Path, tmp_path: Path, prefect_home: Path
 ) -> None:
     target = tmp_path / "restored"
-    run = Run(archive, target, prefect_home, "--workers", "local:2")
+    held = HeldWorkers(tmp_path, 1)  # whose batch is in work whenever the parent is killed
+    run = Run(archive, target, prefect_home, "--workers", "local:2", **held.environment)
+    assert held.next()
     part_files = (target / "manifest").rglob("*.parquet")
     while next(part_files, None) is None:  # each line is a photo; after a few a batch is done
         assert run.lines(1) == 1
@@ -85,6 +92,24 @@ def test_a_killed_parent_takes_its_workers_along_and_no_finished_batch_is_redone
 
 
 @needs_proc
+def test_ctrl_c_in_a_terminal_stops_the_workers_after_the_photos_in_hand(
+    archive: Path, tmp_path: Path, prefect_home: Path
+) -> None:
+    target = tmp_path / "restored"
+    held = HeldWorkers(tmp_path, 2)
+    run = Run(archive, target, prefect_home, "--workers", "local:2", **held.environment)
+    assert held.next() != held.next()
+    run.press_ctrl_c()
+    output, errors = run.process.communicate(timeout=PATIENCE_S)
+    assert run.process.returncode == 130, output + errors
+    assert errors.startswith("\nstopping after the photos in hand")
+    assert errors.count("\n") == 2, errors
+    assert "goes on from here" in output
+    assert wait_until_gone(run) == []
+    assert 0 < len(sources_done(target)) < PHOTOS  # of both workers, the batch in work
+
+
+@needs_proc
 def test_a_photo_that_kills_its_workers_is_found_and_recorded(
     archive: Path, tmp_path: Path, prefect_home: Path
 ) -> None:
@@ -92,8 +117,7 @@ def test_a_photo_that_kills_its_workers_is_found_and_recorded(
     (archive / "box 1" / "poison.png").write_bytes(encoded(noisy(scene(200, 220), 20), "PNG"))
     run = Run(
         archive, target, prefect_home, "--workers", "local:2", "--include", "box 1/*",
-        DASK_DISTRIBUTED__WORKER__PRELOAD="tests.flows.poison",
-        PYTHONPATH=os.getcwd(),  # noqa: PTH109
+        **preload("tests.flows.poison"),
     )  # fmt: skip
     output, errors = run.process.communicate(timeout=PATIENCE_S)
     assert run.process.returncode == 1, output + errors
@@ -103,3 +127,20 @@ def test_a_photo_that_kills_its_workers_is_found_and_recorded(
     assert failed["source"] == "box 1/poison.png"
     assert failed["error_class"] == "WorkerDied"
     assert "poison.png" in output
+
+
+@needs_proc
+def test_an_error_that_ends_the_run_is_one_line_and_what_was_done_is_kept(
+    archive: Path, tmp_path: Path, prefect_home: Path
+) -> None:
+    target = tmp_path / "restored"
+    (archive / "box 1" / "the full disk.png").write_bytes(encoded(scene(200, 220), "PNG"))
+    run = Run(
+        archive, target, prefect_home, "--workers", "local:1", "--include", "box 1/*",
+        **preload("tests.flows.poison"),
+    )  # fmt: skip
+    output, errors = run.process.communicate(timeout=PATIENCE_S)
+    assert run.process.returncode == 1, output + errors
+    assert errors == "restore-archive: the disk is full\n"
+    assert sources_done(target) == [n for n in names(archive) if "box 1/photo" in n]
+    assert wait_until_gone(run) == []

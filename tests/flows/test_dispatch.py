@@ -13,10 +13,10 @@ from flows.batch import BatchOrder, BatchSummary
 from flows.dispatch import MAX_ALONE, dispatched, pieces
 from flows.pool import LostBatch
 from flows.rows import lost_row
-from flows.workers import Workers, environments, parse_workers
+from flows.workers import Workers, check_server_for, environments, parse_workers
 from restoration.errors import UsageError
 from restoration.recipe import Options
-from storage import LocalDestination
+from storage import LocalDestination, OutOfSpace
 from storage.manifest import WorkItem, encode_rows, part_path, read_manifest, read_worklist
 
 OPTIONS = Options()
@@ -38,6 +38,19 @@ def item(name: str) -> WorkItem:
 def test_what_workers_may_be(text: str | None, workers: Workers) -> None:
     assert parse_workers(text) == workers
     assert workers.is_remote == (text == "tls://rack:8786")
+
+
+@pytest.mark.parametrize(
+    "server",
+    [None, "", "http://127.0.0.1:4200/api", "http://localhost:4200/api", "http://[::1]:4200/api"],
+)
+def test_workers_elsewhere_need_a_server_that_they_reach(server: str | None) -> None:
+    for here in (Workers(), parse_workers("local:2"), parse_workers("tcp://localhost:8786")):
+        check_server_for(here, server)
+    remote = parse_workers("tcp://rack:8786")
+    check_server_for(remote, "http://prefect:4200/api")
+    with pytest.raises(UsageError, match=r"cannot reach .*server.*: set PREFECT_API_URL"):
+        check_server_for(remote, server)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +84,8 @@ def test_without_gpus_the_cores_are_shared(
     monkeypatch.setattr("flows.workers.gpu_count", lambda: gpus)
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     each = environments(3, device)
-    assert each == [{"OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": ""}] * 3
+    threads = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    assert each == [{"CUDA_VISIBLE_DEVICES": "", **threads}] * 3
 
 
 @given(total=st.integers(2, 60), data=st.data())
@@ -141,6 +155,29 @@ def test_a_deadly_photo_is_isolated(tmp_path: Path, tells: bool, deaths: int) ->
         photo.path for photo in photos
     ]
     assert list(store.list(".restore-archive")) == []
+
+
+def test_the_batches_in_flight_are_waited_for_also_if_they_cannot_be_told_to_stop(
+    tmp_path: Path,
+) -> None:
+    store = LocalDestination(tmp_path)
+    template = BatchOrder("photos", str(tmp_path), "", "run-1", 0, OPTIONS, "cpu")
+
+    class UnheardPool(DyingPool):
+        def stop(self) -> None:
+            raise OSError("nobody listens")
+
+        def drain(self) -> None:
+            self.orders.clear()
+
+    def planned() -> Iterator[list[WorkItem]]:
+        yield [item("a.png")]
+        raise OutOfSpace("the disk is full")
+
+    pool = UnheardPool(store, "none", tells=False)
+    with pytest.raises(OSError, match="nobody listens"):
+        list(dispatched(planned(), store, template, pool))
+    assert len(pool) == 0
 
 
 def test_a_batch_whose_worker_was_only_thought_dead_is_not_done_again(tmp_path: Path) -> None:
