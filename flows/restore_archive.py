@@ -22,9 +22,10 @@ from flows.artifacts import progress_artifact, summary_artifact, tell_of_failure
 from flows.batch import MAX_NAMED_FAILURES, BatchOrder, BatchSummary
 from flows.collector import program_set_aside
 from flows.dispatch import dispatched
+from flows.embedded_server import server_url
 from flows.planning import Request, Survey, batches, may_be_colorized
 from flows.pool import BatchPool, thread_pool
-from flows.workers import Workers, parse_workers
+from flows.workers import Workers, check_server_for, parse_workers
 from restoration.codec import DEFAULT_MAX_MEGAPIXELS
 from restoration.errors import UsageError
 from restoration.models import choose_models, resolve_device
@@ -152,6 +153,7 @@ def restore_archive(
         batch_megapixels=batch_megapixels,
     )
     where = parse_workers(workers)
+    check_server_for(where, server_url())
     if where.kind != "cluster":  # whose machines may have other devices than this one
         resolve_device(device)
     order = BatchOrder(source, destination, "", "", 0, options, device)
