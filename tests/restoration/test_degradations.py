@@ -74,6 +74,9 @@ def test_old_photo_noise_is_mostly_luminance() -> None:
 def test_a_shaken_camera_dwells() -> None:
     kernels = [d.motion_kernel(18, RNG(seed)) for seed in range(30)]
     for kernel in kernels:
+        offsets = np.arange(len(kernel)) - len(kernel) // 2
+        centre = (kernel.sum(0) @ offsets, kernel.sum(1) @ offsets)
+        assert centre == pytest.approx((0, 0), abs=1e-3), "it moves nothing"
         rows, columns = np.nonzero(kernel > 1e-6)
         assert max(np.ptp(rows), np.ptp(columns)) == pytest.approx(18, abs=1.5)
     # An even stroke of 18 pixels has no pixel above about 1/18.

@@ -50,10 +50,11 @@ def motion_kernels(length: Tensor, draws: Draws, half: int) -> Tensor:
 
     As `restoration.training.degradations.motion_kernel`: hand tremor as a smooth random process,
     eight harmonics over the exposure whose amplitudes fall with a power of their order, more
-    along one axis than across.
+    along one axis than across. The centre of mass is the kernel's centre; a path that would leave
+    the kernel is made shorter.
 
     Args:
-        length: of each path in pixels, (N,), at most 2 half - 2.
+        length: of each path in pixels, (N,).
         draws: source of randomness.
         half: pixels from the centre of a kernel to its edge.
     """
@@ -70,7 +71,9 @@ def motion_kernels(length: Tensor, draws: Draws, half: int) -> Tensor:
     )
     lowest, highest = path.aminmax(dim=1, keepdim=True)
     extent = (highest - lowest).amax(2, keepdim=True).clamp(min=1e-6)
-    path = (path - (highest + lowest) / 2) * (length[:, None, None] / extent) + half
+    path = (path - path.mean(1, keepdim=True)) * (length[:, None, None] / extent)
+    reach = path.abs().amax((1, 2), keepdim=True).clamp(min=1e-6)
+    path = path * ((half - 1) / reach).clamp(max=1) + half
     kernels = torch.zeros(count, side * side, device=device)
     corner = path.floor()
     after = path - corner
