@@ -138,15 +138,6 @@ def summary_artifact(summary: RunSummary, source: str, destination: str) -> None
 
 def summary_markdown(summary: RunSummary, source: str, destination: str) -> str:
     """The counts of a run and its first failures, as Markdown."""
-    rows = (
-        ("photos found", summary.photos),
-        ("restored", summary.restored),
-        ("nothing to do", summary.nothing_to_do),
-        ("skipped", summary.skipped),
-        ("failed", summary.failed),
-        ("unchanged since earlier runs", summary.unchanged),
-        ("other files", summary.other_files),
-    )
     rate = summary.megapixels / max(summary.seconds, 1e-9)
     lines = [
         f"# Run {summary.run_id}",
@@ -156,7 +147,7 @@ def summary_markdown(summary: RunSummary, source: str, destination: str) -> str:
         "",
         "| | photos |",
         "| --- | ---: |",
-        *(f"| {name} | {count:,} |" for name, count in rows),
+        *(f"| {name} | {count:,} |" for name, count in summary.counts()),
         "",
         f"The manifest is in `{as_cell(destination)}/manifest`.",
     ]

@@ -75,6 +75,18 @@ class RunSummary(BatchSummary):
     other_files: int = 0
     seconds: float = 0.0
 
+    def counts(self) -> tuple[tuple[str, int], ...]:
+        """What a person is told: names and numbers of photos."""
+        return (
+            ("photos found", self.photos),
+            ("restored", self.restored),
+            ("nothing to do", self.nothing_to_do),
+            ("skipped", self.skipped),
+            ("failed", self.failed),
+            ("unchanged since earlier runs", self.unchanged),
+            ("other files", self.other_files),
+        )
+
     def with_batch(self, batch: BatchSummary) -> RunSummary:
         """This summary with a batch's counts added; keeps the first failures only."""
         return replace(

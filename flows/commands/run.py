@@ -181,15 +181,7 @@ def _silence_prefect() -> None:
 
 def _show(summary: RunSummary, console: Console, destination: str) -> None:
     rate = summary.megapixels / max(summary.seconds, 1e-9)
-    counts = [
-        ("photos found", summary.photos),
-        ("restored", summary.restored),
-        ("nothing to do", summary.nothing_to_do),
-        ("skipped", summary.skipped),
-        ("failed", summary.failed),
-        ("unchanged since earlier runs", summary.unchanged),
-        ("other files", summary.other_files),
-    ]
+    counts = summary.counts()
     if console.is_terminal:
         table = Table(title=f"run {summary.run_id}", show_header=False)
         for name, count in counts:

@@ -18,6 +18,7 @@ from restoration.errors import UsageError
 from restoration.recipe import Options
 from storage import LocalDestination, OutOfSpace
 from storage.manifest import WorkItem, encode_rows, part_path, read_manifest, read_worklist
+from tests.flows.pools import QueuedPool
 
 OPTIONS = Options()
 
@@ -101,21 +102,13 @@ def test_pieces_hold_every_photo_once_and_are_smaller(total: int, data: st.DataO
         assert all(len(part) == 1 for part in parts[: len(known)])
 
 
-class DyingPool:
+class DyingPool(QueuedPool):
     """Stands for workers that die with one photo, and tell of their work before or do not."""
 
-    capacity = 3
-
     def __init__(self, store: LocalDestination, deadly: str, *, tells: bool) -> None:
-        self.store, self.deadly, self.tells = store, deadly, tells
-        self.orders: list[BatchOrder] = []
+        super().__init__(store)
+        self.deadly, self.tells = deadly, tells
         self.deaths = 0
-
-    def __len__(self) -> int:
-        return len(self.orders)
-
-    def submit(self, order: BatchOrder) -> None:
-        self.orders.append(order)
 
     def next_ended(self) -> BatchSummary | LostBatch:
         order = self.orders.pop(0)
@@ -128,11 +121,6 @@ class DyingPool:
         self.store.put(part_path(order.run_id, order.number), encode_rows(rows), overwrite=False)
         self.store.delete(order.worklist)
         return BatchSummary(restored=len(items))
-
-    def stop(self) -> None:
-        raise AssertionError("nothing ends this run early")
-
-    drain = stop
 
 
 @pytest.mark.parametrize(("tells", "deaths"), [(True, 2), (False, 5)])

@@ -13,24 +13,17 @@ from flows.rows import lost_row
 from restoration.recipe import Options
 from storage import LocalDestination
 from storage.manifest import WorkItem, read_manifest, read_worklist
+from tests.flows.pools import QueuedPool
 
 OPTIONS = Options()
 
 
-class HalfPool:
+class HalfPool(QueuedPool):
     """Stands for workers of which the first does half of its batch, and is then not heard of."""
 
-    capacity = 2
-
     def __init__(self, store: LocalDestination, *, gives_up: bool) -> None:
-        self.store, self.gives_up = store, gives_up
-        self.orders: list[BatchOrder] = []
-
-    def __len__(self) -> int:
-        return len(self.orders)
-
-    def submit(self, order: BatchOrder) -> None:
-        self.orders.append(order)
+        super().__init__(store)
+        self.gives_up = gives_up
 
     def next_ended(self) -> BatchSummary | LostBatch:
         order = self.orders.pop(0)
@@ -41,11 +34,6 @@ class HalfPool:
         if order.number == 0 and self.gives_up:
             return LostBatch(order)
         return recorded(self.store, order, items)  # the second one's part was refused
-
-    def stop(self) -> None:
-        raise AssertionError("nothing ends this run early")
-
-    drain = stop
 
 
 @pytest.mark.parametrize("gives_up", [True, False])
