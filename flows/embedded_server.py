@@ -69,7 +69,11 @@ def prefect_server() -> Iterator[None]:
         ServerError: the configured server cannot be reached, the embedded one did not start, or
             the server was lost during the calls inside.
     """
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
 
     if url := server_url():
         if problem := _unreachable():
@@ -82,9 +86,13 @@ def prefect_server() -> Iterator[None]:
         return
     child = _start()
     try:
-        port = _wait_until_ready(child)
+        changed = {
+            PREFECT_API_URL: f"http://127.0.0.1:{_wait_until_ready(child)}/api",
+            # Nobody outlives the run to miss its heartbeats, and their end takes a second.
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        }
         with (
-            temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}) as settings,
+            temporary_settings(changed) as settings,
             _impatient_events(),
             _naming_a_lost_server("Prefect's embedded server"),
         ):
