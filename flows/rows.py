@@ -99,16 +99,22 @@ def status_of_error(error: Exception) -> Status:
 
 def blank_row(item: WorkItem, workshop: Workshop) -> ManifestRow:
     """The row of a photo of which nothing is known but its listing."""
+    device = workshop.restorer.device
+    row = _listed_row(item, workshop.run_id, workshop.options, device.type)
+    return replace(row, device=str(device))
+
+
+def _listed_row(item: WorkItem, run_id: str, options: Options, device: str) -> ManifestRow:
     return ManifestRow(
         source=item.path,
         source_size=item.size,
         source_mtime_ns=item.mtime_ns,
         source_etag=item.source_etag or None,
         source_version_id=item.source_version_id or None,
-        device=str(workshop.restorer.device),
+        device=device,
         status=Status.FAILED,
-        run_id=workshop.run_id,
-        recipe_id=workshop.recipe_id(()),
+        run_id=run_id,
+        recipe_id=recipe_id(options, (), device=device),
         software_version=software_version(),
         time=datetime.now(UTC),
     )
@@ -197,19 +203,9 @@ def carried_over(item: WorkItem, workshop: Workshop) -> ManifestRow | None:
 
 def lost_row(item: WorkItem, *, run_id: str, options: Options, device: str) -> ManifestRow:
     """The row of a photo with which each worker died: nobody else can write it."""
-    return ManifestRow(
-        source=item.path,
-        source_size=item.size,
-        source_mtime_ns=item.mtime_ns,
-        source_etag=item.source_etag or None,
-        source_version_id=item.source_version_id or None,
-        device=device,
-        status=Status.FAILED,
+    return replace(
+        _listed_row(item, run_id, options, device),
         error_class="WorkerDied",
         error_message="every worker that took this photo died, most likely out of memory; look "
         "at the workers' logs, try a smaller --max-megapixels or a larger machine",
-        run_id=run_id,
-        recipe_id=recipe_id(options, (), device=device),
-        software_version=software_version(),
-        time=datetime.now(UTC),
     )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,10 +15,9 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 
+from tests.background import PATIENCE_S, Background
 from tests.scenes import encoded, noisy, scene
 
-PATIENCE_S = 900
-"""Seconds after which the test gives up, however loaded the machine is."""
 PREFECT_FILE = Path(__file__).parents[2] / "deploy" / "prefect.yaml"
 
 
@@ -41,31 +38,21 @@ class Installation:
             "PREFECT_CLI_COLORS": "false",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
         }
-        self._started: list[subprocess.Popen[bytes]] = []
-        self._log = (home / "log").open("wb")
+        self._background = Background(home)
 
-    def start(self, *words: str) -> None:
+    def start(self, name: str, *words: str) -> None:
         """Start a `prefect` process that goes on until the end."""
-        self._started.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "prefect", *words],
-                env=self._environment,
-                stdout=self._log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # so that all its children can be ended with it
-            )
-        )
+        self._background.start(name, [sys.executable, "-m", "prefect", *words], self._environment)
 
     def serve(self) -> None:
-        self.start("server", "start", "--host", "127.0.0.1", "--port", str(self._port), "--no-ui")
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            assert self._started[0].poll() is None, self.log()
-            with suppress(OSError), urllib.request.urlopen(f"{self.url}/health", timeout=5):
-                return
-            with suppress(subprocess.TimeoutExpired):
-                self._started[0].wait(timeout=0.5)
-        raise AssertionError(self.log())
+        self.start("server", "server", "start", "--host", "127.0.0.1", "--port", str(self._port),
+                   "--no-ui")  # fmt: skip
+        self._background.wait_until("server", self._is_healthy)
+
+    def _is_healthy(self) -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"{self.url}/health", timeout=5):
+            return True
+        return False
 
     def prefect(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a `prefect` command to its end."""
@@ -78,24 +65,11 @@ class Installation:
             check=False,
         )
         if check:
-            assert done.returncode == 0, done.stdout + done.stderr + self.log()
+            assert done.returncode == 0, done.stdout + done.stderr + self._background.log("server")
         return done
 
-    def log(self) -> str:
-        self._log.flush()
-        return Path(self._log.name).read_text(errors="replace")[-4000:]
-
     def end(self) -> None:
-        for process in reversed(self._started):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-        for process in self._started:
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        self._log.close()
+        self._background.end()
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +79,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         installation.serve()
         installation.prefect("work-pool", "create", "restore-archive", "--type", "process")
         installation.prefect("--no-prompt", "deploy", "--prefect-file", str(PREFECT_FILE), "--all")
-        installation.start("worker", "start", "--pool", "restore-archive")
+        installation.start("worker", "worker", "start", "--pool", "restore-archive")
         yield installation
     finally:
         installation.end()
