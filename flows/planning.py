@@ -30,7 +30,7 @@ from storage import (
 from storage.globs import PathFilter
 from storage.manifest import KnownPhoto, ManifestIndex, Status, WorkItem
 
-LOOKUP_CHUNK = 5_000
+LOOKUP_CHUNK = 20_000
 """Photos compared with the manifest at a time."""
 
 LOOKS_AHEAD = 16
@@ -226,11 +226,10 @@ def _compare(
         return Verdict.TO_DO
     if earlier.error_class in _WAS_OUT_OF_REACH and entry.kind is EntryKind.FILE:
         return Verdict.TO_DO
-    outputs = (
-        (earlier.restored_path, earlier.restored_size),
-        (earlier.colorized_path, earlier.colorized_size),
-    )
-    if any(path and sizes.get(path) != size for path, size in outputs):
+    restored, colorized = earlier.restored_path, earlier.colorized_path
+    if restored and sizes.get(restored) != earlier.restored_size:
+        return Verdict.TO_DO
+    if colorized and sizes.get(colorized) != earlier.colorized_size:
         return Verdict.TO_DO
     if is_same_content(entry, earlier):
         return Verdict.DONE

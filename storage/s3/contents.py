@@ -1,9 +1,12 @@
-"""The objects in a listing's answer, read several times faster than boto3's general parser does.
+"""The objects in a listing's answer, read many times faster than boto3's general parser does.
 
 A page tells of 1,000 objects in 5,000 elements. botocore walks them by the service's model, at
 some 35 ms a page; a million objects are 1,000 pages, and the interpreter's lock lets no other
-thread help. So the elements are taken out of the answer before botocore sees it, and put into
-what it returns, in the shape that the model describes: nobody can tell the difference.
+thread help. So the elements are taken out of the answer before botocore sees it, by libxml2 and
+outside that lock as far as it can be, and put into what botocore returns: as the model describes
+them, but for what this project has no use for (owners and checksums).
+
+An answer with anything out of the ordinary is left to botocore.
 
 Documented at https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html.
 """
@@ -12,15 +15,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any, Final
-from xml.etree import ElementTree
 
 from botocore.utils import parse_timestamp
+from lxml import etree
 
 EVENT: Final = "before-parse.*.ListObjectsV2"
 """botocore emits it with an answer's bytes. With the asterisk it comes before the handler of
 botocore that parses every answer of S3's to see whether it is an error, and then parses little."""
 
 _OK: Final = 200
+_ALWAYS: Final = ("Key", "Size", "LastModified")
+_OFTEN: Final = ("ETag", "StorageClass")
+"""Told of every object of a page, or of none."""
 
 
 def take_contents_out(
@@ -35,17 +41,38 @@ def take_contents_out(
     if response_dict["status_code"] != _OK:
         return
     try:
-        root = ElementTree.fromstring(response_dict["body"])
-    except ElementTree.ParseError:  # botocore says what is wrong with it
+        # A parser of its own: threads that share one wait for each other.
+        root = etree.fromstring(response_dict["body"], etree.XMLParser(resolve_entities=False))
+    except etree.XMLSyntaxError:  # botocore says what is wrong with it
         return
-    namespace = root.tag[: root.tag.rfind("}") + 1]
-    found = root.findall(f"{namespace}Contents")
-    if not found:
+    columns = _columns(root)
+    if not columns or b"RestoreStatus>" in response_dict["body"]:
         return
-    for element in found:
-        root.remove(element)
-    customized_response_dict["Contents"] = [_object(each, len(namespace)) for each in found]
-    response_dict["body"] = ElementTree.tostring(root)
+    names = tuple(columns)
+    columns["Size"] = map(int, columns["Size"])
+    columns["LastModified"] = map(parse_time, columns["LastModified"])
+    values = zip(*columns.values(), strict=True)
+    customized_response_dict["Contents"] = [dict(zip(names, each, strict=True)) for each in values]
+    rest = etree.Element(root.tag, nsmap=root.nsmap)
+    rest.extend(_below(root, "*[not(self::{}Contents)]"))
+    response_dict["body"] = etree.tostring(rest)
+
+
+def _columns(root: etree._Element) -> dict[str, Any]:
+    """The texts of the objects by element; nothing where an object is not like the others."""
+    number = int(_below(root, "count({}Contents)"))
+    if not number:
+        return {}
+    texts = {name: _below(root, f"{{0}}Contents/{{0}}{name}/text()") for name in _ALWAYS + _OFTEN}
+    found = {name: column for name, column in texts.items() if column or name in _ALWAYS}
+    return found if all(len(column) == number for column in found.values()) else {}
+
+
+def _below(root: etree._Element, path: str) -> Any:  # noqa: ANN401 - as the path has it
+    """What an XPath with a `{}` before each name finds."""
+    namespace = etree.QName(root).namespace
+    prefix, known = ("s:", {"s": namespace}) if namespace else ("", None)
+    return root.xpath(path.format(prefix), namespaces=known, smart_strings=False)
 
 
 def parse_time(value: str | float) -> datetime:
@@ -58,31 +85,3 @@ def parse_time(value: str | float) -> datetime:
         # Of a header (Sun, 22 Nov 2026 09:02:38 GMT), or a number from where credentials are got.
         return parse_timestamp(value)  # type: ignore[arg-type]
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _object(element: ElementTree.Element, start: int) -> dict[str, Any]:
-    """An object as boto3 returns it; tags begin at `start`, behind their namespace."""
-    found: dict[str, Any] = {child.tag[start:]: child.text or "" for child in element}
-    found["Size"] = int(found["Size"])
-    found["LastModified"] = parse_time(found["LastModified"])
-    # Never asked for, and in no use here.
-    found.pop("Owner", None)
-    if "ChecksumAlgorithm" in found:
-        found["ChecksumAlgorithm"] = [
-            child.text or "" for child in element if child.tag.endswith("ChecksumAlgorithm")
-        ]
-    if "RestoreStatus" in found:
-        status = next(child for child in element if child.tag.endswith("RestoreStatus"))
-        found["RestoreStatus"] = _restore_status(status, start)
-    return found
-
-
-def _restore_status(element: ElementTree.Element, start: int) -> dict[str, Any]:
-    status: dict[str, Any] = {}
-    for child in element:
-        name, text = child.tag[start:], child.text or ""
-        if name == "IsRestoreInProgress":
-            status[name] = text == "true"
-        elif name == "RestoreExpiryDate":
-            status[name] = parse_time(text)
-    return status

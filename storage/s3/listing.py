@@ -13,13 +13,15 @@ Memory: one page for every thread and every large folder between the root and th
 
 from __future__ import annotations
 
+import bisect
 import heapq
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from storage.errors import AccessDenied, StorageError
 from storage.s3.errors import translated
@@ -33,12 +35,14 @@ THREADS: Final = 16
 PAGE: Final = 1_000
 """Objects of one answer; the server gives no more."""
 
+_PATH: Final = attrgetter("path")
 _ARCHIVE_CLASSES: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """An object: its path below the listed place (verbatim), and what the listing says of it.
+
+    A tuple, since millions are made, which takes a frozen dataclass three times as long.
 
     Attributes:
         path: the key without the place's prefix.
@@ -130,8 +134,9 @@ class OrderedListing:
                     elif page.token:
                         open_folders.append(walk.ahead(walk.children(item.path)))
                     else:
-                        page.objects.sort(key=lambda found: found.path)
-                        yield from (found for found in page.objects if found.path > start_after)
+                        page.objects.sort(key=_PATH)
+                        behind = bisect.bisect_right(page.objects, start_after, key=_PATH)
+                        yield from page.objects[behind:]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -280,7 +285,7 @@ def _page_of(answer: ListObjectsV2OutputTypeDef, start: int, folder: str) -> _Pa
 
 
 def _listed(found: ObjectTypeDef, start: int) -> Listed:
-    kept_in = str(found.get("StorageClass", ""))
+    kept_in = found.get("StorageClass", "")
     archived_in, is_coming_back = "", False
     if kept_in in _ARCHIVE_CLASSES:
         status = found.get("RestoreStatus", {})

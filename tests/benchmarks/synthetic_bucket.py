@@ -10,7 +10,7 @@ import hashlib
 import heapq
 import multiprocessing
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,6 +63,7 @@ class _Bucket:
         self._archive = archive
         self._made = [f"{top}/{name}" for top in ("out/restored", "photos") for name in names]
         self.kept: dict[str, bytes] = {}
+        self._kept_keys: list[str] = []
 
     def keys(self, prefix: str, after: str) -> Iterator[tuple[str, int, str]]:
         """Keys with a prefix, behind a key, in order; each with its bytes and ETag."""
@@ -70,8 +71,15 @@ class _Bucket:
         end = bisect_left(self._made, prefix + _LAST)
         photos, size, etag = self._archive.photos, self._archive.size, self._archive.etag
         made = ((self._made[n], size(n % photos), etag(n % photos)) for n in range(at, end))
-        kept = sorted(key for key in self.kept if key.startswith(prefix) and key > after)
+        at = max(bisect_left(self._kept_keys, prefix), bisect_right(self._kept_keys, after))
+        kept = self._kept_keys[at : bisect_left(self._kept_keys, prefix + _LAST)]
         return heapq.merge(((key, *self._of_kept(key)) for key in kept), made) if kept else made
+
+    def keep(self, key: str, data: bytes) -> None:
+        """Take in what is put."""
+        if key not in self.kept:
+            insort(self._kept_keys, key)
+        self.kept[key] = data
 
     def _of_kept(self, key: str) -> tuple[int, str]:
         data = self.kept[key]
@@ -123,7 +131,7 @@ def _handler(bucket: _Bucket) -> type[BaseHTTPRequestHandler]:
         def do_PUT(self) -> None:
             data = self.rfile.read(int(self.headers["Content-Length"]))
             key = unquote(urlsplit(self.path).path).split("/", 2)[2]
-            bucket.kept[key] = data
+            bucket.keep(key, data)
             described = bucket.describe(key)
             self._answer(200, b"", ETag=f'"{described[1] if described else ""}"')
 

@@ -99,6 +99,9 @@ def test_names_cannot_drive_the_terminal() -> None:
 
 
 def test_the_loaded_program_is_set_aside_from_the_collector_for_a_while() -> None:
+    before = gc.get_threshold()
     with program_set_aside():
         assert gc.get_freeze_count() > 1_000
+        assert gc.get_threshold()[0] > before[0]
     assert gc.get_freeze_count() == 0
+    assert gc.get_threshold() == before
