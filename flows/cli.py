@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "run": ("flows.commands.run", "crawl, assess and restore a folder of photographs"),
     "assess": ("flows.commands.assess", "measure photographs: noise, blur, monochrome, plan"),
     "restore": ("flows.commands.restore", "restore one photograph"),
+    "verify": ("flows.commands.verify", "read restored archives back against their manifest"),
     "models": ("flows.commands.models", "list the shipped models"),
     "evaluate": ("restoration.evaluation.command", "measure the models on clean photographs"),
     "train": ("restoration.training.command", "train a model on clean photographs"),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import enum
 import math
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from posixpath import splitext
 
+from flows.ahead import ahead
 from flows.progress import current_reporter
 from flows.stopping import stop_requested
 from restoration.codec import OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, read_header
@@ -32,9 +31,6 @@ from storage.manifest import KnownPhoto, ManifestIndex, Status, WorkItem
 
 LOOKUP_CHUNK = 20_000
 """Photos compared with the manifest at a time."""
-
-LOOKS_AHEAD = 16
-"""Photos whose headers are read at a time."""
 
 MAX_BATCH_PHOTOS = 1_000
 """A batch of thumbnails stays small enough to be lost without regret."""
@@ -176,7 +172,7 @@ def _pending_items(
                     continue
             is_touched = verdict is Verdict.TOUCHED
             to_do.append(partial(_work_item, source, entry, earlier, is_touched=is_touched))
-        yield from _looked_at_ahead(to_do)
+        yield from ahead(to_do)
 
 
 def _output_sizes(
@@ -187,21 +183,6 @@ def _output_sizes(
     restored = [row.restored_path for row in rows if row.restored_path]
     colorized = [row.colorized_path for row in rows if row.colorized_path]
     return {**destination.sizes(restored), **destination.sizes(colorized)}
-
-
-def _looked_at_ahead(looks: Sequence[Callable[[], WorkItem]]) -> Iterator[WorkItem]:
-    """Makes work items, several at a time: in a bucket, each one's header is a request."""
-    pool = ThreadPoolExecutor(min(LOOKS_AHEAD, max(len(looks), 1)))
-    waiting: deque[Future[WorkItem]] = deque()
-    try:
-        for look in looks:
-            waiting.append(pool.submit(look))
-            if len(waiting) >= LOOKS_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 class Verdict(enum.Enum):

@@ -16,10 +16,15 @@ from restoration.colour import luma8
 Byte = NDArray[np.uint8]
 
 _STRIP: Final = 1024
+_SSIM_STRIP: Final = 128
+"""Rows whose dozen intermediate images stay in the processor's cache."""
 IDENTICAL_PSNR_DB: Final = 100.0
 """Reported where nothing differs, since infinity does not compare or average."""
 _LAPLACIAN_NOISE_GAIN: Final = 20.0
 """Sum of the squares of the Laplacian kernel (4^2 + 4): variance that white noise gets."""
+
+_OPPONENT: Final = np.array([[1, -1, 0], [0.5, 0.5, -1]], np.float32)
+"""From RGB to red-green and yellow-blue."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +48,19 @@ class Quality:
 def measure(pixels: Byte) -> Quality:
     """Measure (H, W) or (H, W, 3) uint8 pixels."""
     luma = luma8(pixels)
-    sums = np.zeros(3)
+    energy = 0.0
     for top in range(0, luma.shape[0], _STRIP):
         # One row of context on each side, so that strips leave no seam in the Laplacian.
         first, last = max(0, top - 1), min(luma.shape[0], top + _STRIP + 1)
-        strip = luma[first:last].astype(np.float32)
-        response = cv2.Laplacian(strip, cv2.CV_32F, borderType=cv2.BORDER_REFLECT_101)
-        inner = slice(top - first, top - first + min(_STRIP, luma.shape[0] - top))
-        sums += (
-            float(np.square(response[inner], dtype=np.float64).sum()),
-            float(strip[inner].sum(dtype=np.float64)),
-            float(np.square(strip[inner], dtype=np.float64).sum()),
-        )
-    energy, mean, square = sums / luma.size
+        response = cv2.Laplacian(luma[first:last], cv2.CV_16S, borderType=cv2.BORDER_REFLECT_101)
+        inner = response[top - first : top - first + _STRIP]
+        energy += cv2.norm(inner, cv2.NORM_L2SQR) / luma.size
     # Of the luma, not of the photo: noise that differs between channels partly cancels in luma.
     noise_energy = _LAPLACIAN_NOISE_GAIN * estimate_noise(luma).sigma ** 2
     return Quality(
         sharpness=math.sqrt(max(energy - noise_energy, 0)),
         colourfulness=colourfulness(pixels),
-        contrast=math.sqrt(max(square - mean**2, 0)),
+        contrast=float(cv2.meanStdDev(luma)[1][0, 0]),
     )
 
 
@@ -71,9 +70,9 @@ def colourfulness(pixels: Byte) -> float:
         return 0.0
     sums = np.zeros(4)
     for top in range(0, pixels.shape[0], _STRIP):
-        red, green, blue = np.moveaxis(pixels[top : top + _STRIP].astype(np.float32), -1, 0)
-        rg, yb = red - green, (red + green) / 2 - blue
-        sums += [float(v.sum(dtype=np.float64)) for v in (rg, yb, rg * rg, yb * yb)]
+        strip = pixels[top : top + _STRIP].astype(np.float32)
+        means, spreads = (each.ravel() for each in cv2.meanStdDev(cv2.transform(strip, _OPPONENT)))
+        sums += np.concatenate([means, means**2 + spreads**2]) * (strip.size // 3)
     mean_rg, mean_yb, square_rg, square_yb = sums / (pixels.shape[0] * pixels.shape[1])
     spread = max(square_rg - mean_rg**2, 0) + max(square_yb - mean_yb**2, 0)
     return float(math.sqrt(spread) + 0.3 * math.hypot(mean_rg, mean_yb))
@@ -81,10 +80,7 @@ def colourfulness(pixels: Byte) -> float:
 
 def psnr_db(a: Byte, b: Byte) -> float:
     """Peak signal-to-noise ratio in dB of two uint8 arrays of one shape (100 if identical)."""
-    total = 0.0
-    for top in range(0, a.shape[0], _STRIP):
-        difference = a[top : top + _STRIP].astype(np.float32) - b[top : top + _STRIP]
-        total += float(np.square(difference, dtype=np.float64).sum())
+    total = cv2.norm(a, b, cv2.NORM_L2SQR)
     if total == 0:
         return IDENTICAL_PSNR_DB
     return min(IDENTICAL_PSNR_DB, 10 * math.log10(255**2 * a.size / total))
@@ -101,8 +97,8 @@ def ssim(a: Byte, b: Byte) -> float:
     height, width = first.shape
     radius = 5 if min(height, width) > 10 else 0
     total, count = 0.0, 0
-    for top in range(radius, height - radius, _STRIP):
-        bottom = min(top + _STRIP, height - radius)
+    for top in range(radius, height - radius, _SSIM_STRIP):
+        bottom = min(top + _SSIM_STRIP, height - radius)
         rows = slice(top - radius, bottom + radius)
         similarity = _ssim_map(first[rows], second[rows])
         inner = similarity[radius : similarity.shape[0] - radius, radius : width - radius]

@@ -17,6 +17,7 @@ from storage.manifest.parts import (
     read_manifest,
     rows_of,
 )
+from storage.manifest.recorded import Recorded, recorded
 from storage.manifest.row import (
     COLUMNS,
     SCHEMA,
@@ -38,6 +39,7 @@ __all__ = [
     "KnownPhoto",
     "ManifestIndex",
     "ManifestRow",
+    "Recorded",
     "Status",
     "WorkItem",
     "columns_markdown",
@@ -47,6 +49,7 @@ __all__ = [
     "part_paths",
     "read_manifest",
     "read_worklist",
+    "recorded",
     "rows_of",
     "write_worklist",
 ]

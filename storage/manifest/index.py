@@ -113,6 +113,20 @@ class ManifestIndex:
         for _, rows in itertools.groupby(merged, key=source):
             yield next(rows)
 
+    def latest(self) -> Iterator[pa.Table]:
+        """The latest row of every source as `SNAPSHOT_COLUMNS`, in order, some at a time."""
+        return self._old.updated(self._new) if self._old else iter([self._new.table])
+
+    @property
+    def rows(self) -> int:
+        """Rows of all parts together, by whose numbers `latest` counts."""
+        return self._parts.rows
+
+    @property
+    def part_paths(self) -> tuple[str, ...]:
+        """The parts that those rows are in, in order."""
+        return tuple(part.path for part in self._parts.read)
+
     def row(self, source: str) -> ManifestRow | None:
         """The full latest row of a source, read from its part; None where no run has seen it.
 

@@ -1,8 +1,9 @@
 """What orchestration costs: a whole run against a bare loop over the same photos, same models.
 
-The bare loop decodes, assesses, plans, restores, encodes and writes, one photo after the other:
-no Prefect, no manifest, no hashes, no lock, nothing that survives a kill. Each way is a process of
-its own, from its start to its end.
+The bare loop decodes, assesses, plans, restores, encodes, writes and measures what was changed, one
+photo after the other: no Prefect, no manifest, no hashes, no lock, nothing that survives a kill.
+Each way is a process of its own, from its start to its end. How long the measuring took, which
+others than us leave out, is told as well.
 
 python -m tests.benchmarks.overhead [--photos 200] [--megapixels 2] [--steps denoise]
 """
@@ -20,10 +21,11 @@ from pathlib import Path
 
 import cv2
 
-from restoration.assess import assess
+from restoration.assess import assess, estimate_noise
 from restoration.codec import decode, encode
 from restoration.models import resolve_device
 from restoration.plan import make_plan, parse_steps
+from restoration.quality import measure, psnr_db, ssim
 from restoration.recipe import Options
 from restoration.restore import Job, Restorer
 from tests.scenes import encoded, noisy, scene
@@ -43,11 +45,11 @@ def main() -> None:
         source = Path(folder, "photos")
         make_photos(source, arguments.photos, arguments.megapixels)
         here = [sys.executable, "-m"]
-        loop = measured(
+        loop = timed(
             [*here, "tests.benchmarks.overhead", "--steps", arguments.steps,
              "--bare", str(source), f"{folder}/bare"]
         )  # fmt: skip
-        flow = measured(
+        flow = timed(
             [*here, "flows.cli", "run", "--quiet", "--steps", arguments.steps,
              str(source), f"{folder}/flow"]
         )  # fmt: skip
@@ -57,7 +59,7 @@ def main() -> None:
     print(f"ratio: {flow[0] / loop[0]:.3f} of the time, {flow[1] / loop[1]:.3f} of the CPU time")
 
 
-def measured(command: Sequence[str]) -> tuple[float, float]:
+def timed(command: Sequence[str]) -> tuple[float, float]:
     """Wall-clock and CPU seconds of a process with its children."""
     started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True)
@@ -68,6 +70,7 @@ def measured(command: Sequence[str]) -> tuple[float, float]:
 
 def bare_loop(source: Path, out: Path, steps: str) -> None:
     out.mkdir()
+    measuring = 0.0
     options = Options(steps=parse_steps(steps))
     restorer = Restorer(resolve_device("auto"), options=options)
     for path in sorted(source.iterdir()):
@@ -80,6 +83,11 @@ def bare_loop(source: Path, out: Path, steps: str) -> None:
             raise result
         pixels = photo.pixels if result.pixels is None else result.pixels
         (out / path.name).write_bytes(encode(photo, pixels))
+        started = time.perf_counter()
+        measure(photo.pixels), measure(pixels), estimate_noise(pixels)
+        psnr_db(photo.pixels, pixels), ssim(photo.pixels, pixels)
+        measuring += time.perf_counter() - started
+    print(f"{measuring:.1f} s of the bare loop are for measuring")
 
 
 def make_photos(folder: Path, count: int, megapixels: float) -> None:

@@ -1,0 +1,121 @@
+"""Whether the files of a restored archive are those that its manifest names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Final
+
+from storage import DestinationStore, StoredEntry
+from storage.manifest import KnownPhoto, ManifestIndex, Status
+
+MAX_NAMED: Final = 100
+"""Findings that are named; the others are counted."""
+
+_KEEPING: Final = frozenset({Status.FAILED, Status.SKIPPED})
+"""A photo that failed or was skipped keeps the outputs of its last success."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as the manifest says: an output's path, and what is wrong with it."""
+
+    path: str
+    problem: str
+
+
+@dataclass
+class Audit:
+    """What an audit found.
+
+    Attributes:
+        photos: sources in the manifest.
+        statuses: how many of them have which status, by their latest row.
+        errors: how many failures are of which kind.
+        outputs: files that the manifest names.
+        findings: the first files that are missing, of another size, or named by no row.
+        findings_in_all: how many there are.
+        max_named: how many of them are kept.
+    """
+
+    photos: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    outputs: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    findings_in_all: int = 0
+    max_named: int = MAX_NAMED
+
+    def count(self, photo: KnownPhoto) -> None:
+        """Count a source's latest row."""
+        self.photos += 1
+        self.statuses[photo.status] += 1
+        if photo.status == Status.FAILED:
+            self.errors[photo.error_class or "unknown"] += 1
+
+    def find(self, path: str, problem: str) -> None:
+        """Take down a finding."""
+        self.findings_in_all += 1
+        if len(self.findings) < self.max_named:
+            self.findings.append(Finding(path, problem))
+
+
+def audit(destination: DestinationStore, *, max_named: int = MAX_NAMED) -> Audit:
+    """Compare the latest rows with a listing of the outputs.
+
+    Both come in the order of paths, so they are merged: memory is that of the index alone, and a
+    listing is one request for a thousand files on object storage.
+
+    Args:
+        destination: what runs left.
+        max_named: findings that are kept; the others are counted.
+    """
+    result = Audit(max_named=max_named)
+    with closing(ManifestIndex.load(destination)) as index:
+        for _, photo in index:
+            result.count(photo)
+        for folder in ("restored", "colorized"):
+            _compare(_outputs(index, folder), destination.list(folder), result)
+    return result
+
+
+@dataclass(frozen=True)
+class _Output:
+    path: str
+    size: int | None
+    status: Status
+
+
+def _outputs(index: ManifestIndex, folder: str) -> Iterator[_Output]:
+    for source, photo in index:
+        size = photo.restored_size if folder == "restored" else photo.colorized_size
+        yield _Output(f"{folder}/{source}", size, photo.status)
+
+
+def _compare(
+    outputs: Iterable[_Output],
+    listing: Iterator[StoredEntry],
+    result: Audit,
+) -> None:
+    """Merge what should be there with what is there."""
+    there = next(listing, None)
+    for output in outputs:
+        while there is not None and there.path < output.path:
+            result.find(there.path, "no photo of the manifest has this output")
+            there = next(listing, None)
+        is_there = there is not None and there.path == output.path
+        if output.size is not None:
+            result.outputs += 1
+            if not is_there or there is None:
+                result.find(output.path, "missing")
+            elif there.size != output.size:
+                result.find(output.path, f"{there.size} bytes, {output.size} were written")
+        elif is_there and output.status not in _KEEPING:
+            result.find(output.path, "the photo's latest row names no such output")
+        if is_there:
+            there = next(listing, None)
+    while there is not None:
+        result.find(there.path, "no photo of the manifest has this output")
+        there = next(listing, None)
