@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from flows.ahead import ahead
 from flows.audit import Finding, audit
 from flows.publishing import sha256_of
 from storage import DestinationStore, EndsRun, NotFound, SourceStore, StorageError
 from storage.manifest import ManifestIndex, Recorded, recorded
+
+READS: Final = 4
+"""Files that are read at once: of a bucket's, each may hold 72 MiB."""
 
 Checked = tuple[bool, Finding | None]
 """Whether a file is an output, and what is wrong with it."""
@@ -67,7 +70,7 @@ def verify(
     in_all = found.outputs * (1 if source is None else 2)
     with closing(ManifestIndex.load(destination)) as index:
         rows = (row for part in recorded(index, destination) for row in part)
-        for is_output, problem in ahead(_checks(rows, destination, source, known)):
+        for is_output, problem in ahead(_checks(rows, destination, source, known), READS):
             result.files += is_output
             result.originals += not is_output
             if problem is not None:

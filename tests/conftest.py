@@ -16,6 +16,8 @@ from tests.s3.server import S3Server, running_server
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+if "PYTEST_XDIST_WORKER" in os.environ:  # torch's threads of several processes hinder each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SAMPLE_ARCHIVE = Path(__file__).parent / "sample_archive"
 

@@ -12,12 +12,21 @@ import pyarrow.dataset as ds
 import pytest
 from PIL import Image
 
+from flows.audit import Finding
 from flows.batch import BatchOrder, BatchSummary, run_batch
 from flows.cli import main
 from flows.planning import Request, Survey, is_same_content, pending_items
 from flows.restore_archive import RunSummary, restore_archive
+from flows.verification import verify
 from restoration.recipe import Options
-from storage import CredentialsExpired, EntryKind, SourceEntry, open_destination, open_source
+from storage import (
+    CredentialsExpired,
+    EntryKind,
+    SourceEntry,
+    open_destination,
+    open_results,
+    open_source,
+)
 from storage.manifest import (
     ManifestIndex,
     ManifestRow,
@@ -134,6 +143,24 @@ class TestRuns:
         third = bucket.run()
         assert (third.unchanged, third.restored) == (4, 1)
         assert bucket.rows()["1923/box 4/clean.png"].plan == ("denoise",)
+
+    def test_what_was_restored_is_read_back(self, bucket: Bucket) -> None:
+        for name, data in PHOTOS.items():
+            bucket.lay(name, data)
+        bucket.run()
+        source, destination = open_source(bucket.source), open_results(bucket.target)
+        sound = verify(destination, source)
+        assert (sound.files, sound.originals, sound.findings) == (5, 3, 0)
+
+        path = "restored/1923/box 4/clean.png"
+        data = bytearray(bucket.restored(path))
+        data[-9] ^= 1
+        key = f"{bucket.folder}/restored/{path}"
+        bucket.client.put_object(Bucket=BUCKET, Key=key, Body=bytes(data))
+        found: list[Finding] = []
+        assert verify(destination, source, tell=found.append).findings == 1
+        assert found[0].path == path
+        assert found[0].problem.startswith("other bytes: sha256 ")
 
     def test_from_a_folder_to_a_bucket_and_back(self, bucket: Bucket, tmp_path: Path) -> None:
         (tmp_path / "photos").mkdir()
