@@ -59,7 +59,9 @@ def _summary(result: Verified) -> str:
     read = f"{result.files:,} files of {result.photos:,} photos read back"
     if result.originals:
         read += f", {result.originals:,} originals"
-    return f"{read}: " + (f"{result.findings:,} findings" if result.findings else "all as recorded")
+    if not result.findings:
+        return f"{read}: all as recorded"
+    return f"{read}: {result.findings:,} finding{'s' if result.findings > 1 else ''}"
 
 
 class _Progress:
