@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,9 +12,6 @@ from storage.manifest import KnownPhoto, ManifestIndex, Status
 
 MAX_NAMED: Final = 100
 """Findings that are named; the others are counted."""
-
-_KEEPING: Final = frozenset({Status.FAILED, Status.SKIPPED})
-"""A photo that failed or was skipped keeps the outputs of its last success."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +34,8 @@ class Audit:
         findings: the first files that are missing, of another size, or named by no row.
         findings_in_all: how many there are.
         max_named: how many of them are kept.
+        unjudged: files in the place of outputs of photos that failed or were skipped: those of
+            their last success, if they ever had one.
     """
 
     photos: int = 0
@@ -47,6 +45,7 @@ class Audit:
     findings: list[Finding] = field(default_factory=list)
     findings_in_all: int = 0
     max_named: int = MAX_NAMED
+    unjudged: set[str] = field(default_factory=set)
 
     def count(self, photo: KnownPhoto) -> None:
         """Count a source's latest row."""
@@ -62,7 +61,9 @@ class Audit:
             self.findings.append(Finding(path, problem))
 
 
-def audit(destination: DestinationStore, *, max_named: int = MAX_NAMED) -> Audit:
+def audit(
+    destination: DestinationStore, index: ManifestIndex, *, max_named: int = MAX_NAMED
+) -> Audit:
     """Compare the latest rows with a listing of the outputs.
 
     Both come in the order of paths, so they are merged: memory is that of the index alone, and a
@@ -70,14 +71,14 @@ def audit(destination: DestinationStore, *, max_named: int = MAX_NAMED) -> Audit
 
     Args:
         destination: what runs left.
+        index: of its manifest.
         max_named: findings that are kept; the others are counted.
     """
     result = Audit(max_named=max_named)
-    with closing(ManifestIndex.load(destination)) as index:
-        for _, photo in index:
-            result.count(photo)
-        for folder in ("restored", "colorized"):
-            _compare(_outputs(index, folder), destination.list(folder), result)
+    for _, photo in index:
+        result.count(photo)
+    for folder in ("restored", "colorized"):
+        _compare(_outputs(index, folder), destination.list(folder), result)
     return result
 
 
@@ -112,7 +113,9 @@ def _compare(
                 result.find(output.path, "missing")
             elif there.size != output.size:
                 result.find(output.path, f"{there.size} bytes, {output.size} were written")
-        elif is_there and output.status not in _KEEPING:
+        elif is_there and output.status.keeps_outputs:
+            result.unjudged.add(output.path)
+        elif is_there:
             result.find(output.path, "the photo's latest row names no such output")
         if is_there:
             there = next(listing, None)

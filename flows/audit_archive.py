@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated, Final
 
 from prefect import flow
@@ -12,6 +13,7 @@ from flows.artifacts import as_cell, attempted, tell_of_failure
 from flows.audit import Audit, audit
 from flows.collector import program_set_aside
 from storage import open_results
+from storage.manifest import ManifestIndex
 
 AUDIT_KEY: Final = "audit-archive"
 
@@ -34,8 +36,9 @@ def audit_archive(
     Raises:
         StorageError: the destination cannot be listed, or its manifest not be read.
     """
-    with program_set_aside():
-        result = audit(open_results(destination))
+    results = open_results(destination)
+    with program_set_aside(), closing(ManifestIndex.load(results)) as index:
+        result = audit(results, index)
     attempted(
         create_markdown_artifact,
         key=AUDIT_KEY,

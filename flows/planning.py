@@ -11,7 +11,6 @@ from functools import partial
 from itertools import islice
 from posixpath import splitext
 
-from flows.ahead import ahead
 from flows.progress import current_reporter
 from flows.stopping import stop_requested
 from restoration.codec import OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, read_header
@@ -26,6 +25,7 @@ from storage import (
     SourceStore,
     StorageError,
 )
+from storage.ahead import ahead
 from storage.globs import PathFilter
 from storage.manifest import KnownPhoto, ManifestIndex, Status, WorkItem
 
@@ -269,8 +269,7 @@ def _work_item(
 
 def may_be_colorized(earlier: KnownPhoto) -> bool:
     """Whether a colorized photo may be in place; failures keep the outputs of earlier successes."""
-    kept_outputs = earlier.status in (Status.FAILED, Status.SKIPPED)
-    return earlier.colorized_path is not None or kept_outputs
+    return earlier.colorized_path is not None or earlier.status.keeps_outputs
 
 
 def _megapixels(source: SourceStore, entry: SourceEntry) -> float:

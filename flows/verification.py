@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, Final
 
-from flows.ahead import ahead
-from flows.audit import Finding, audit
+from flows.audit import Audit, Finding, audit
 from flows.publishing import sha256_of
 from storage import DestinationStore, EndsRun, NotFound, SourceStore, StorageError
+from storage.ahead import ahead
 from storage.manifest import ManifestIndex, Recorded, recorded
 
 READS: Final = 4
 """Files that are read at once: of a bucket's, each may hold 72 MiB."""
 
-Checked = tuple[bool, Finding | None]
-"""Whether a file is an output, and what is wrong with it."""
+Checked = tuple[str, bool, str]
+"""A file's path, whether it is an output, and what is wrong with it."""
 
 
 @dataclass
@@ -61,23 +61,30 @@ def verify(
         EndsRun: the credentials expired.
         StorageError: the destination cannot be listed.
     """
-    found = audit(destination, max_named=sys.maxsize)
-    for finding in found.findings:
+    result = Verified()
+
+    def find(finding: Finding) -> None:
+        result.findings += 1
         tell(finding)
-    result = Verified(photos=found.photos, findings=found.findings_in_all)
-    # A file of another size is another file: it need not be read to know.
-    known = {finding.path for finding in found.findings}
-    in_all = found.outputs * (1 if source is None else 2)
+
     with closing(ManifestIndex.load(destination)) as index:
+        listed = audit(destination, index, max_named=sys.maxsize)
+        result.photos = listed.photos
+        for finding in listed.findings:
+            find(finding)
+        in_all = listed.outputs * (1 if source is None else 2)
         rows = (row for part in recorded(index, destination) for row in part)
-        for is_output, problem in ahead(_checks(rows, destination, source, known), READS):
+        for path, is_output, problem in ahead(_checks(rows, destination, source, listed), READS):
             result.files += is_output
             result.originals += not is_output
-            if problem is not None:
-                result.findings += 1
-                tell(problem)
+            if is_output:
+                listed.unjudged.discard(path)
+            if problem:
+                find(Finding(path, problem))
             done = result.files + result.originals
             progress(done, max(in_all, done))
+    for path in sorted(listed.unjudged):
+        find(Finding(path, "the photo was never restored: no row has this output"))
     return result
 
 
@@ -85,8 +92,10 @@ def _checks(
     rows: Iterator[Recorded],
     destination: DestinationStore,
     source: SourceStore | None,
-    known: set[str],
+    listed: Audit,
 ) -> Iterator[Callable[[], Checked]]:
+    # A file of another size is another file: it need not be read to know.
+    known = {finding.path for finding in listed.findings}
     for row in rows:
         outputs = (
             (row.restored_path, row.restored_sha256),
@@ -108,9 +117,9 @@ def _check(opened: Callable[[], BinaryIO], path: str, sha256: str, *, is_output:
     except EndsRun:
         raise
     except NotFound:
-        return is_output, Finding(path, f"{what}missing")
+        return path, is_output, f"{what}missing"
     except (StorageError, OSError) as error:
-        return is_output, Finding(path, f"{what}cannot be read: {error}")
+        return path, is_output, f"{what}cannot be read: {error}"
     if now == sha256:
-        return is_output, None
-    return is_output, Finding(path, f"{what}other bytes: sha256 {now}, {sha256} {then}")
+        return path, is_output, ""
+    return path, is_output, f"{what}other bytes: sha256 {now}, {sha256} {then}"

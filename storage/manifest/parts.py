@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.ahead import ahead
 from storage.base import DestinationStore, StoredEntry
 from storage.errors import StorageError, UnsafePath
 from storage.manifest.columns import Column, conform, rows_from, table_of
@@ -19,9 +20,6 @@ from storage.manifest.row import COLUMNS, SCHEMA, ManifestRow
 MANIFEST_FOLDER: Final = "manifest"
 MAX_BATCHES: Final = 1_000_000
 """Batches of one run: their numbers have six digits, so that paths sort as batches do."""
-
-READ_AHEAD: Final = 16
-"""Parts that are read at once: in a bucket each is a request of some 20 to 50 ms."""
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
@@ -132,7 +130,7 @@ def read_parts(
 ) -> Iterator[tuple[str, pa.Table]]:
     """Columns of parts, in the order of their paths as given, with these.
 
-    Up to `READ_AHEAD` parts are read ahead of their turn, and no more are held.
+    Some parts are read ahead of their turn, and no more are held.
 
     Args:
         destination: where the manifest is.
@@ -144,30 +142,17 @@ def read_parts(
         StorageError: the manifest cannot be listed.
     """
 
-    def read(path: str) -> bytes:
+    def read(path: str) -> tuple[str, bytes]:
         try:
             with destination.open(path) as file:
-                return file.read()
+                return path, file.read()
         except OSError as error:
             raise _damaged(path, error) from error
 
-    ahead: deque[tuple[str, Future[bytes]]] = deque()
-
-    def take() -> tuple[str, pa.Table]:
-        path, data = ahead.popleft()
-        # Decoded here and not in the threads, which would fight over the processor.
-        return path, read_table(pa.BufferReader(data.result()), path, schema, COLUMNS)
-
-    pool = ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="manifest")
-    try:
-        for path in paths:
-            ahead.append((path, pool.submit(read, path)))
-            if len(ahead) >= READ_AHEAD:
-                yield take()
-        while ahead:
-            yield take()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with closing(ahead(partial(read, path) for path in paths)) as parts:
+        for path, data in parts:
+            # Decoded here and not in the threads, which would fight over the processor.
+            yield path, read_table(pa.BufferReader(data), path, schema, COLUMNS)
 
 
 def read_manifest(destination: DestinationStore, columns: Sequence[str] | None = None) -> pa.Table:

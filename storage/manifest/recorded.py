@@ -17,8 +17,7 @@ from storage.manifest.index import ManifestIndex
 from storage.manifest.parts import read_parts
 from storage.manifest.row import SCHEMA, Status
 
-_KEEPING: Final = pa.array([Status.FAILED.value, Status.SKIPPED.value])
-"""A photo that failed or was skipped keeps the outputs of its last success."""
+_KEEPING: Final = pa.array([status.value for status in Status if status.keeps_outputs])
 
 
 @dataclass(frozen=True, slots=True)

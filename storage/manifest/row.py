@@ -23,6 +23,11 @@ class Status(enum.StrEnum):
     SKIPPED = "skipped"
     FAILED = "failed"
 
+    @property
+    def keeps_outputs(self) -> bool:
+        """Whether a photo with this status keeps the outputs of its last success."""
+        return self in (Status.FAILED, Status.SKIPPED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestRow:

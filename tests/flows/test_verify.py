@@ -9,7 +9,7 @@ import pytest
 
 from flows.cli import main
 from flows.verification import verify
-from storage import Archived, open_results, open_source
+from storage import open_results, open_source
 from tests.flows.runs import run
 from tests.scenes import encoded, scene
 
@@ -87,18 +87,21 @@ def test_a_failure_keeps_the_outputs_of_the_last_success(archive: Path, target: 
     assert set(findings(None, target)) == {"restored/a/clean.png"}
 
 
-def test_an_original_that_cannot_be_read_is_a_finding(
-    archive: Path, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_read_is_a_finding(archive: Path, target: Path) -> None:
     run(archive, target)
-    source = open_source(str(archive))
+    (archive / "a/clean.png").unlink()
+    (archive / "a/clean.png").mkdir()
+    found = findings(archive, target)
+    assert set(found) == {"a/clean.png"}
+    assert found["a/clean.png"].startswith("original: cannot be read: ")
 
-    def refuse(path: str, *, etag: str = "") -> None:
-        raise Archived(f"{path} is in an archive tier")
 
-    monkeypatch.setattr(source, "open", refuse)
-    result = verify(open_results(str(target)), source)
-    assert result.findings == result.originals == 4
+def test_a_file_in_the_place_of_a_photo_that_never_came_out(archive: Path, target: Path) -> None:
+    run(archive, target)
+    (target / "restored/broken.jpg").write_bytes(b"whose?")
+    assert findings(None, target) == {
+        "restored/broken.jpg": "the photo was never restored: no row has this output"
+    }
 
 
 def test_a_folder_without_a_manifest_is_one_line(

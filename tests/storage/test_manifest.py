@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage import LocalDestination, NotFound, UnsafePath
+from storage.ahead import THREADS
 from storage.manifest import (
     COLUMNS,
     SCHEMA,
@@ -37,7 +38,7 @@ from storage.manifest import (
     rows_of,
     write_worklist,
 )
-from storage.manifest.parts import READ_AHEAD, read_parts
+from storage.manifest.parts import read_parts
 
 RUNS = ["20261120T080000Z-ff0000", "20261121T080000Z-aa0000", "20261122T023355Z-ab12cd"]
 README = Path(__file__).parents[2] / "storage/README.md"
@@ -272,25 +273,25 @@ class TestIndex:
         class Store(LocalDestination):
             """Its first reads wait for each other: one after another they would never end."""
 
-            together = threading.Barrier(READ_AHEAD)
+            together = threading.Barrier(THREADS)
             opened: Final[list[str]] = []
 
             def open(self, path):
                 self.opened.append(path)
-                if len(self.opened) <= READ_AHEAD:
+                if len(self.opened) <= THREADS:
                     self.together.wait(timeout=60)
                 return super().open(path)
 
-        for batch in range(3 * READ_AHEAD):
+        for batch in range(3 * THREADS):
             write(out, RUNS[0], batch, [row("a", restored_size=batch)])
         store = Store(out.root)
         parts = read_parts(store, part_paths(store), pa.schema([SCHEMA.field("restored_size")]))
         sizes = []
         for number, (path, table) in enumerate(parts):
             assert path == part_path(RUNS[0], number)
-            assert len(store.opened) <= number + READ_AHEAD
+            assert len(store.opened) <= number + THREADS
             sizes.append(table.column("restored_size")[0].as_py())
-        assert sizes == list(range(3 * READ_AHEAD))
+        assert sizes == list(range(3 * THREADS))
         assert ManifestIndex.load(store).lookup(["a"])[0].restored_size == sizes[-1]
 
     def test_a_damaged_part_is_named_with_what_to_do(self, out):

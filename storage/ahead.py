@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 THREADS: Final = 16
+"""In a bucket each call is a request of some 20 to 50 ms."""
 
 T = TypeVar("T")
 
