@@ -1,0 +1,67 @@
+"""What is said about a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says about a picture, as bytes that travel to the output.
+
+    Attributes:
+        exif: a TIFF structure (CIPA DC-008), from its byte-order mark on; None where there is none.
+            A TIFF file's own tags and EXIF directory are brought into this form.
+        xmp: an XMP packet (ISO 16684-1), UTF-8 XML.
+        iptc: IPTC-IIM records, from the first 0x1C on.
+        texts: keyword and value of PNG's text chunks; a JPEG's comments have the keyword
+            "comment".
+        notes: what the file held that does not travel on, one line each, for the manifest.
+    """
+
+    exif: bytes | None = field(default=None, repr=False)
+    xmp: bytes | None = field(default=None, repr=False)
+    iptc: bytes | None = field(default=None, repr=False)
+    texts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AppliedStep:
+    """One restoration step as it was applied.
+
+    Attributes:
+        name: denoise, deblur or colorize.
+        model: name of the network.
+        model_sha256: of its weights file, hexadecimal.
+    """
+
+    name: str
+    model: str
+    model_sha256: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an output comes from, as it is written into its XMP.
+
+    No time of day: the same source, models and options give the same bytes.
+
+    Attributes:
+        software: name and version.
+        source_name: file name of the source, without folders.
+        source_sha256: of the source file, hexadecimal.
+        steps: in the order in which they were applied; none for a copy made for access.
+        strength: share of the change that was applied, 0 to 1.
+        keep_grain: share of the grain that was given back, 0 to 1.
+        digital_source_type: last part of IPTC's NewsCode for DigitalSourceType, such as
+            algorithmicallyEnhanced; None leaves out the label.
+    """
+
+    software: str
+    source_name: str
+    source_sha256: str
+    steps: tuple[AppliedStep, ...] = ()
+    strength: float = 1.0
+    keep_grain: float = 0.0
+    digital_source_type: str | None = None
