@@ -11,10 +11,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
-from flows.publishing import publish_original, publish_pixels, sha256_of
+from flows.publishing import Publication, sha256_of
 from flows.rows import (
     Outcome,
+    PlannedPage,
     Prepared,
     Workshop,
     blank_row,
@@ -24,8 +26,9 @@ from flows.rows import (
     failed,
 )
 from restoration.assess import assess
-from restoration.codec import decode
-from restoration.plan import make_plan
+from restoration.codec import Page
+from restoration.plan import make_plan, nothing_planned
+from restoration.recipe import Options
 from restoration.restore import Job, Restored
 from storage import EndsRun, EntryKind, StorageError
 from storage.manifest import ManifestRow, Status, WorkItem
@@ -81,17 +84,19 @@ def _looked_at_again(item: WorkItem, workshop: Workshop) -> WorkItem | None:
 def _attempt(items: Sequence[WorkItem], workshop: Workshop) -> Iterator[Outcome]:
     prepared = [prepare(item, workshop) for item in items]
     ready = [entry for entry in prepared if isinstance(entry, Prepared)]
-    jobs = [Job(p.photo.pixels, p.plan, p.assessment.noise_sigma) for p in ready]
+    planned = [page for photo in ready for page in photo.pages]
+    jobs = [Job(each.page.pixels, each.plan, each.assessment.noise_sigma) for each in planned]
     started = time.perf_counter()
     results = iter(workshop.restorer.restore(jobs) if jobs else [])
-    megapixels = sum(p.photo.megapixels for p in ready if p.plan.steps)
+    megapixels = sum(each.page.megapixels for each in planned if each.plan.steps)
     seconds = (time.perf_counter() - started) / max(megapixels, 1e-9)
     for entry in prepared:
         if isinstance(entry, Outcome):
             yield entry
             continue
-        share = seconds * entry.photo.megapixels if entry.plan.steps else 0.0
-        yield finish(entry, next(results), workshop, seconds_restore=share)
+        own = list(islice(results, len(entry.pages)))
+        share = sum(each.page.megapixels for each in entry.pages if each.plan.steps)
+        yield finish(entry, own, workshop, seconds_restore=seconds * share)
 
 
 def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
@@ -111,17 +116,14 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
                 carried = carried_over(item, workshop)
                 if carried is not None:
                     return Outcome(carried, was_unchanged=True)
-            photo = decode(file, max_megapixels=workshop.options.max_megapixels)
+            options = workshop.options
+            photo = workshop.decoder.decode(file, options.limits, salvage=options.salvage)
         decoded = time.perf_counter()
-        assessment = assess(photo.pixels)
-        options = workshop.options
-        plan = make_plan(assessment, options.steps, strength=options.strength)
         return Prepared(
             item,
             row.source_sha256 or "",
             photo,
-            assessment,
-            plan,
+            tuple(planned_page(page, options) for page in photo.pages),
             seconds_decode=decoded - started,
             seconds_assess=time.perf_counter() - decoded,
         )
@@ -137,21 +139,39 @@ def status_of_problem(item: WorkItem) -> Status:
     return Status.FAILED if is_loss else Status.SKIPPED
 
 
+def planned_page(page: Page, options: Options) -> PlannedPage:
+    """Assess a page and decide what is done to it."""
+    assessment = assess(page.pixels)
+    if page.bits == 1:
+        plan = nothing_planned("the page has two tones and no more (bilevel)")
+    else:
+        plan = make_plan(assessment, options.steps, strength=options.strength)
+    return PlannedPage(page, assessment, plan)
+
+
 def finish(
-    prepared: Prepared, result: Restored | Exception, workshop: Workshop, *, seconds_restore: float
+    prepared: Prepared,
+    results: Sequence[Restored | Exception],
+    workshop: Workshop,
+    *,
+    seconds_restore: float,
 ) -> Outcome:
     """Encode and publish what was restored, and write down everything about it."""
     row = described_row(prepared, workshop, seconds_restore)
-    if isinstance(result, Exception):
-        return failed(row, result)
+    done: list[Restored] = []
+    for result in results:
+        if isinstance(result, Exception):
+            return failed(row, result)
+        done.append(result)
     try:
+        used = {model.card.name: model.card.sha256 for each in done for model in each.models}
         row = replace(
-            _publish(row, prepared, result, workshop),
-            status=Status.RESTORED if prepared.plan.steps else Status.NOTHING_TO_DO,
-            models=tuple(model.card.name for model in result.models),
-            model_sha256=tuple(model.card.sha256 for model in result.models),
+            _publish(row, prepared, done, workshop),
+            status=Status.RESTORED if prepared.steps else Status.NOTHING_TO_DO,
+            models=tuple(used),
+            model_sha256=tuple(used.values()),
         )
-        return Outcome(compared_row(row, prepared, result))
+        return Outcome(compared_row(row, prepared, done[prepared.main]))
     except EndsRun:
         raise
     except Exception as error:
@@ -159,35 +179,35 @@ def finish(
 
 
 def _publish(
-    row: ManifestRow, prepared: Prepared, result: Restored, workshop: Workshop
+    row: ManifestRow, prepared: Prepared, results: Sequence[Restored], workshop: Workshop
 ) -> ManifestRow:
     """Publish the restored photo and its colorized interpretation, or the lack of one."""
-    item, destination = prepared.item, workshop.destination
-    path = f"restored/{item.path}"
-    if result.pixels is None:
-        done = publish_original(destination, path, workshop.source, item, prepared.sha256)
-    else:
-        done = publish_pixels(destination, path, prepared.photo, result.pixels)
+    publication = Publication(prepared, results, workshop)
+    restored = publication.restored()
     row = replace(
         row,
-        restored_path=done.stored.path,
-        restored_sha256=done.stored.sha256,
-        restored_size=done.stored.size,
-        seconds_encode=done.seconds_encode,
-        seconds_put=done.seconds_put,
+        restored_path=restored.stored.path,
+        restored_sha256=restored.stored.sha256,
+        restored_size=restored.stored.size,
+        seconds_encode=restored.seconds_encode,
+        seconds_put=restored.seconds_put,
+        notes=_once(*prepared.photo.notes, *restored.notes),
     )
-    path = f"colorized/{item.path}"
-    if result.colorized is None:
-        if item.may_be_colorized:
-            # What was made of an earlier picture or with other options is no longer true.
-            destination.delete(path)
+    colour = publication.colorized()
+    publication.remove_stale(restored, colour)
+    if colour is None:
         return row
-    colour = publish_pixels(destination, path, prepared.photo, result.colorized)
     return replace(
         row,
         colorized_path=colour.stored.path,
         colorized_sha256=colour.stored.sha256,
         colorized_size=colour.stored.size,
-        seconds_encode=done.seconds_encode + colour.seconds_encode,
-        seconds_put=done.seconds_put + colour.seconds_put,
+        seconds_encode=restored.seconds_encode + colour.seconds_encode,
+        seconds_put=restored.seconds_put + colour.seconds_put,
+        notes=_once(*row.notes, *colour.notes),
     )
+
+
+def _once(*notes: str) -> tuple[str, ...]:
+    """Notes in their order, each once: both outputs may lose the same."""
+    return tuple(dict.fromkeys(notes))

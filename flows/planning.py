@@ -13,7 +13,7 @@ from posixpath import splitext
 
 from flows.progress import current_reporter
 from flows.stopping import stop_requested
-from restoration.codec import OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, read_header
+from restoration.codec import FORMATS, OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, read_header
 from restoration.errors import RestorationError, UsageError
 from restoration.recipe import Options, current_recipe_ids
 from storage import (
@@ -252,7 +252,7 @@ def _work_item(
     suffix = splitext(entry.path)[1].lower()
     if not problem and suffix in OTHER_PHOTO_SUFFIXES:
         kind = "UnsupportedPhoto"
-        problem = f"{suffix[1:].upper()} files are not supported yet (JPEG, PNG, TIFF, WebP are)"
+        problem = f"{suffix[1:].upper()} files are not read ({', '.join(FORMATS)} are)"
     return WorkItem(
         path=entry.path,
         size=entry.size,
@@ -264,7 +264,14 @@ def _work_item(
         may_be_colorized=earlier is not None and may_be_colorized(earlier),
         source_etag=entry.etag,
         source_version_id=entry.version_id,
+        earlier_outputs=_earlier_outputs(earlier),
     )
+
+
+def _earlier_outputs(earlier: KnownPhoto | None) -> tuple[str, ...]:
+    if earlier is None:
+        return ()
+    return tuple(path for path in (earlier.restored_path, earlier.colorized_path) if path)
 
 
 def may_be_colorized(earlier: KnownPhoto) -> bool:

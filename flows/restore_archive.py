@@ -26,7 +26,7 @@ from flows.embedded_server import server_url
 from flows.planning import Request, Survey, batches, may_be_colorized
 from flows.pool import BatchPool, thread_pool
 from flows.workers import Workers, check_server_for, parse_workers
-from restoration.codec import DEFAULT_MAX_MEGAPIXELS
+from restoration.codec import Limits
 from restoration.errors import UsageError
 from restoration.models import choose_models, resolve_device
 from restoration.plan import parse_steps
@@ -45,6 +45,7 @@ from storage.manifest import (
 Place = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+FormatName = Literal["JPEG", "PNG", "TIFF", "WEBP", "JPEG2000", "AVIF", "HEIF"]
 Steps = Annotated[
     str,
     Field(
@@ -121,7 +122,16 @@ def restore_archive(
     exclude: list[str] | None = None,
     limit: Annotated[int, Field(ge=1)] | None = None,
     batch_megapixels: Positive = 200.0,
-    max_megapixels: Positive = DEFAULT_MAX_MEGAPIXELS,
+    max_megapixels: Positive = Limits.max_megapixels,
+    max_file_gb: Positive = Limits.max_file_gb,
+    max_pages: Annotated[int, Field(ge=1)] = Limits.max_pages,
+    max_metadata_mb: Positive = Limits.max_metadata_mb,
+    decode_seconds: Positive = Limits.decode_seconds,
+    decode_memory_gb: Positive = Limits.decode_memory_gb,
+    salvage: bool = False,
+    output_format: FormatName | None = None,
+    quality: Annotated[int, Field(ge=1, le=100)] | None = None,
+    label: bool = True,
     force: bool = False,
     workers: WorkersText | None = None,
     notify: str | None = None,
@@ -140,7 +150,16 @@ def restore_archive(
         exclude: no photo whose relative path matches one of these globs.
         limit: at most this many photos in this run.
         batch_megapixels: size of a batch.
-        max_megapixels: refuse larger photos.
+        max_megapixels: refuse photos with more pixels, 10^6.
+        max_file_gb: refuse larger files, 10^9 bytes.
+        max_pages: refuse files with more pages.
+        max_metadata_mb: refuse files with more metadata, 10^6 bytes.
+        decode_seconds: give up decoding after this time, and 1 s per megapixel.
+        decode_memory_gb: memory that a decoder gets, beside the pixels, 10^9 bytes.
+        salvage: restore damaged photos as far as they can be decoded.
+        output_format: write all outputs in this format; each photo's own by default.
+        quality: of lossy outputs; at least as fine as each source by default.
+        label: say in the outputs' XMP that a network has changed them (DigitalSourceType).
         force: redo photos that are unchanged since an earlier run.
         workers: local:N for as many processes, each with a device of its own, or the address of
             a Dask scheduler; one device of this process by default.
@@ -152,10 +171,21 @@ def restore_archive(
     """
     options = Options(
         steps=parse_steps(steps),
-        max_megapixels=max_megapixels,
+        limits=Limits(
+            max_megapixels=max_megapixels,
+            max_file_gb=max_file_gb,
+            max_pages=max_pages,
+            max_metadata_mb=max_metadata_mb,
+            decode_seconds=decode_seconds,
+            decode_memory_gb=decode_memory_gb,
+        ),
         strength=strength,
         keep_grain=keep_grain,
         models=choose_models(models or ()),
+        salvage=salvage,
+        output_format=output_format,
+        quality=quality,
+        label=label,
     )
     request = Request(
         include=tuple(include or ()),

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.version import software_version
 from restoration.assess import Assessment, estimate_noise
-from restoration.codec import Photo
+from restoration.codec import DecoderProcess, Page, Photo, shared_decoder
 from restoration.errors import RestorationError, UnsupportedPhoto
 from restoration.plan import Plan, Step
 from restoration.quality import measure, psnr_db, ssim
@@ -28,6 +28,7 @@ class Workshop:
     restorer: Restorer
     options: Options
     run_id: str
+    decoder: DecoderProcess = field(default_factory=shared_decoder)
 
     @property
     def earlier(self) -> ManifestIndex:
@@ -80,16 +81,34 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class PlannedPage:
+    """A page with what was measured and what is to be done."""
+
+    page: Page = field(repr=False)
+    assessment: Assessment
+    plan: Plan
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A photo that is decoded, assessed and planned, on its way to the networks."""
 
     item: WorkItem
     sha256: str
     photo: Photo = field(repr=False)
-    assessment: Assessment
-    plan: Plan
+    pages: tuple[PlannedPage, ...]
     seconds_decode: float
     seconds_assess: float
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that any page needs, in order."""
+        return tuple(step for step in Step if any(step in each.plan.steps for each in self.pages))
+
+    @property
+    def main(self) -> int:
+        """Index of the largest page, which the manifest's measurements are about."""
+        return max(range(len(self.pages)), key=lambda index: self.pages[index].page.megapixels)
 
 
 def status_of_error(error: Exception) -> Status:
@@ -122,36 +141,54 @@ def _listed_row(item: WorkItem, run_id: str, options: Options, device: str) -> M
 
 def described_row(prepared: Prepared, workshop: Workshop, seconds_restore: float) -> ManifestRow:
     """The row of a photo that was assessed and planned."""
-    assessment, photo = prepared.assessment, prepared.photo
+    main, steps = prepared.pages[prepared.main], prepared.steps
+    assessment = main.assessment
     return replace(
         blank_row(prepared.item, workshop),
         source_sha256=prepared.sha256,
-        width=photo.pixels.shape[1],
-        height=photo.pixels.shape[0],
-        mode=photo.mode,
-        format=photo.format,
+        width=main.page.pixels.shape[1],
+        height=main.page.pixels.shape[0],
+        mode=main.page.mode,
+        pages=len(prepared.pages),
+        format=prepared.photo.format,
         noise_sigma=assessment.noise_sigma,
         noise_confidence=assessment.noise_confidence,
         blur_sigma=assessment.blur_sigma,
         blur_confidence=assessment.blur_confidence,
         is_monochrome=assessment.is_monochrome,
         monochrome_confidence=assessment.monochrome_confidence,
-        plan=tuple(step.value for step in prepared.plan.steps),
-        plan_reasons=prepared.plan.reasons,
-        strength=workshop.options.strength if prepared.plan.changes_pixels else None,
-        keep_grain=workshop.options.keep_grain if Step.DENOISE in prepared.plan.steps else None,
-        recipe_id=workshop.recipe_id(prepared.plan.steps),
+        plan=tuple(step.value for step in steps),
+        plan_reasons=_reasons(prepared),
+        notes=prepared.photo.notes,
+        strength=workshop.options.strength if _changes_pixels(steps) else None,
+        keep_grain=workshop.options.keep_grain if Step.DENOISE in steps else None,
+        recipe_id=workshop.recipe_id(steps),
         seconds_decode=prepared.seconds_decode,
         seconds_assess=prepared.seconds_assess,
         seconds_restore=seconds_restore,
     )
 
 
+def _reasons(prepared: Prepared) -> tuple[str, ...]:
+    if len(prepared.pages) == 1:
+        return prepared.pages[0].plan.reasons
+    return tuple(
+        f"page {number}: {reason}"
+        for number, each in enumerate(prepared.pages, 1)
+        for reason in each.plan.reasons
+    )
+
+
+def _changes_pixels(steps: Sequence[Step]) -> bool:
+    return any(step.changes_pixels for step in steps)
+
+
 def compared_row(row: ManifestRow, prepared: Prepared, result: Restored) -> ManifestRow:
-    """Add quality before and after, and the amount of change."""
-    before = prepared.photo.pixels
+    """Add quality before and after, and the amount of change, of the main page."""
+    main = prepared.pages[prepared.main]
+    before = main.page.pixels
     after = before if result.pixels is None else result.pixels
-    sigma = prepared.assessment.noise_sigma
+    sigma = main.assessment.noise_sigma
     quality = measure(before)
     row = replace(
         row,
@@ -161,7 +198,7 @@ def compared_row(row: ManifestRow, prepared: Prepared, result: Restored) -> Mani
     )
     if result.pixels is not None:
         quality, sigma = measure(after), estimate_noise(after).sigma
-    if prepared.plan.changes_pixels:
+    if main.plan.changes_pixels:
         row = replace(row, change_psnr_db=psnr_db(before, after), change_ssim=ssim(before, after))
     return replace(
         row,

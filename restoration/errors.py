@@ -31,6 +31,16 @@ class DecodeError(RestorationError):
     """The file is damaged or is not an image."""
 
 
+class DecoderDied(DecodeError):  # noqa: N818
+    """The decoder process crashed on the file or took too long."""
+
+
+class DecoderKilled(DecoderDied):
+    """Somebody ended the decoder process: the system, out of memory, or a person."""
+
+    is_permanent = False
+
+
 class TooLarge(RestorationError):  # noqa: N818
     """The image has more pixels than the limit allows."""
 

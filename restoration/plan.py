@@ -113,6 +113,11 @@ def make_plan(
     return Plan(tuple(decide(step) for step in ALL_STEPS))
 
 
+def nothing_planned(reason: str) -> Plan:
+    """The plan of a page that no network should touch, whatever is measured."""
+    return Plan(tuple(PlannedStep(step, False, reason) for step in ALL_STEPS))
+
+
 def _decide(step: Step, assessment: Assessment) -> PlannedStep:
     if step is Step.DENOISE:
         return _decide_by_strength(

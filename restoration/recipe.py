@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Final
 
 from restoration.assess import ASSESSMENT_VERSION
-from restoration.codec import DEFAULT_MAX_MEGAPIXELS
+from restoration.codec.formats import FORMATS
+from restoration.codec.limits import Limits
 from restoration.errors import UsageError
 from restoration.models import DEVICES, WEIGHTS_FOLDER, card_for
 from restoration.plan import ALL_STEPS, Step
 
-PIPELINE_VERSION: Final = "1"
+PIPELINE_VERSION: Final = "2"
 """Raised when the same options and models would give other files than before."""
 
 
@@ -27,30 +27,41 @@ class Options:
 
     Attributes:
         steps: the steps that may run, in order.
-        max_megapixels: larger photos are refused.
+        limits: what a file may cost; others are refused.
         strength: share of the restoration's change that is applied, 0 to 1; 0 leaves the
             photo's own bytes. Colour is a separate output and not concerned.
         keep_grain: share of the luminance that denoising takes away that is given back, 0 to 1.
         models: names of chosen models; a task without one is done by its device's default.
+        salvage: whether damaged files are restored as far as they can be decoded.
+        output_format: name of the format of all outputs; None for each source's own.
+        quality: 1 to 100, of lossy outputs; None for what suits each source.
+        label: whether outputs say in their XMP that a network has changed them.
     """
 
     steps: tuple[Step, ...] = ALL_STEPS
-    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+    limits: Limits = Limits()
     strength: float = 1.0
     keep_grain: float = 0.0
     models: tuple[str, ...] = ()
+    salvage: bool = False
+    output_format: str | None = None
+    quality: int | None = None
+    label: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
 
         Raises:
-            UsageError: a limit that is not positive and finite, or a share outside 0 to 1.
+            UsageError: a share outside 0 to 1, an unknown format or a quality outside 1 to 100.
         """
-        if not 0 < self.max_megapixels < math.inf:
-            raise UsageError(f"--max-megapixels must be positive, not {self.max_megapixels:g}")
         for name, share in (("strength", self.strength), ("keep-grain", self.keep_grain)):
             if not 0 <= share <= 1:
                 raise UsageError(f"--{name} must be between 0 and 1, not {share:g}")
+        if self.output_format is not None and self.output_format not in FORMATS:
+            known = ", ".join(name.lower() for name in FORMATS)
+            raise UsageError(f"unknown --output-format {self.output_format!r}; one of {known}")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise UsageError(f"--quality must be between 1 and 100, not {self.quality}")
 
 
 def recipe_id(
@@ -83,7 +94,9 @@ def recipe_id(
             "pipeline": PIPELINE_VERSION,
             "assessment": ASSESSMENT_VERSION,
             "steps": list(options.steps),
-            "max_megapixels": options.max_megapixels,
+            "limits": asdict(options.limits),
+            "salvage": options.salvage,
+            "output": [options.output_format, options.quality, options.label],
             **_amounts(options, used),
             "models": {task: card.sha256 for task, card in cards.items()},
         },

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flows.progress import QuietlyClosedConsole, printable
 from restoration.assess import Assessment, assess
-from restoration.codec import decode
+from restoration.codec import shared_decoder
 from restoration.errors import RestorationError, UsageError
 from restoration.plan import Plan, make_plan
 
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         name = printable(str(path))
         try:
             with path.open("rb") as file:
-                photo = decode(file)
+                photo = shared_decoder().decode(file)
         except IsADirectoryError:
             raise UsageError(
                 f"{path} is a folder; `run --dry-run` looks at whole folders"

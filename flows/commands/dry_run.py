@@ -14,7 +14,7 @@ from flows.planning import Request, Survey, pending_items
 from flows.progress import QuietlyClosedConsole, printable
 from flows.rows import status_of_error
 from restoration.assess import assess
-from restoration.codec import decode
+from restoration.codec import shared_decoder
 from restoration.errors import RestorationError
 from restoration.plan import Plan, make_plan
 from restoration.recipe import Options
@@ -43,7 +43,7 @@ def dry_run(arguments: argparse.Namespace) -> int:
     console = QuietlyClosedConsole(quiet=arguments.quiet)
     source = open_source(arguments.source)
     destination = open_destination(arguments.destination, source)
-    options = options_from(arguments, max_megapixels=arguments.max_megapixels)
+    options = options_from(arguments)
     request = Request(
         tuple(arguments.include), tuple(arguments.exclude), arguments.limit, arguments.force
     )
@@ -65,7 +65,7 @@ def _look_at(item: WorkItem, source: SourceStore, options: Options) -> tuple[str
         return _WOULD[status_of_problem(item)], item.problem
     try:
         with source.open(item.path, etag=item.source_etag) as file:
-            photo = decode(file, max_megapixels=options.max_megapixels)
+            photo = shared_decoder().decode(file, options.limits, salvage=options.salvage)
     except EndsRun:
         raise
     except (RestorationError, StorageError) as error:

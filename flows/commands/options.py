@@ -1,10 +1,11 @@
-"""What `run` and `restore` both ask: steps, strength, grain, models, device."""
+"""What `run` and `restore` both ask: how photos are restored, and about their files."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 
-from restoration.codec import DEFAULT_MAX_MEGAPIXELS
+from restoration.codec import FORMATS, Limits
 from restoration.models import choose_models
 from restoration.plan import ALL_STEPS, parse_steps
 from restoration.recipe import Options
@@ -42,10 +43,61 @@ def add_restoration_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
 
 
-def options_from(
-    arguments: argparse.Namespace, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
-) -> Options:
-    """The options that `add_restoration_arguments` declared.
+def add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments about files: what outputs look like, and what inputs may cost."""
+    outputs = parser.add_argument_group("outputs")
+    outputs.add_argument(
+        "--output-format",
+        type=str.upper,
+        metavar="|".join(name.lower() for name in FORMATS),
+        help="write all outputs in this format (default: each photo's own)",
+    )
+    outputs.add_argument(
+        "--quality",
+        type=int,
+        metavar="1-100",
+        help="of lossy outputs (default: at least as fine as each source)",
+    )
+    outputs.add_argument(
+        "--no-label",
+        action="store_true",
+        help="leave IPTC's DigitalSourceType out of the outputs' XMP",
+    )
+    inputs = parser.add_argument_group("inputs")
+    inputs.add_argument(
+        "--salvage",
+        action="store_true",
+        help="restore damaged photos as far as they can be decoded, and say so in the manifest",
+    )
+    for name, what, metavar in (
+        ("max-megapixels", "refuse photos with more pixels", "N"),
+        ("max-file-gb", "refuse larger files", "N"),
+        ("max-pages", "refuse files with more pages", "N"),
+        ("max-metadata-mb", "refuse files with more metadata", "N"),
+        ("decode-seconds", "give up decoding after this time, and 1 s per megapixel", "S"),
+        ("decode-memory-gb", "memory that a decoder gets, beside the pixels", "N"),
+    ):
+        default = getattr(Limits(), name.replace("-", "_"))
+        inputs.add_argument(
+            f"--{name}",
+            type=type(default),
+            default=default,
+            metavar=metavar,
+            help=f"{what} (default: %(default)g)",
+        )
+
+
+def limits_from(arguments: argparse.Namespace) -> Limits:
+    """The limits that `add_file_arguments` declared.
+
+    Raises:
+        UsageError: one that is not positive.
+    """
+    return Limits(**{each.name: getattr(arguments, each.name) for each in fields(Limits)})
+
+
+def options_from(arguments: argparse.Namespace) -> Options:
+    """The options that `add_restoration_arguments` and `add_file_arguments` declared.
 
     Raises:
         UsageError: one that makes no sense.
@@ -53,8 +105,12 @@ def options_from(
     """
     return Options(
         steps=parse_steps(arguments.steps),
-        max_megapixels=max_megapixels,
+        limits=limits_from(arguments),
         strength=arguments.strength,
         keep_grain=arguments.keep_grain,
         models=choose_models(arguments.model),
+        salvage=arguments.salvage,
+        output_format=arguments.output_format,
+        quality=arguments.quality,
+        label=not arguments.no_label,
     )

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.commands.options import add_restoration_arguments, options_from
+from flows.commands.options import add_file_arguments, add_restoration_arguments, limits_from, options_from
 from flows.embedded_server import be_quiet, prefect_server, server_url
 from flows.planning import Request
 from flows.progress import (
@@ -27,7 +27,6 @@ from flows.progress import (
 )
 from flows.stopping import EXIT_INTERRUPTED, stopping_on_interrupt
 from flows.workers import check_server_for, environments, parse_workers
-from restoration.codec import DEFAULT_MAX_MEGAPIXELS
 from restoration.errors import UsageError
 from restoration.models import resolve_device
 from storage import BadLocation, open_destination, open_source
@@ -48,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="crawl and assess only; write nothing"
     )
     add_restoration_arguments(parser)
+    add_file_arguments(parser)
     parser.add_argument("--include", action="append", default=[], metavar="GLOB")
     parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N photos in this run")
@@ -57,13 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=200.0,
         metavar="N",
         help="size of a batch (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--max-megapixels",
-        type=float,
-        default=DEFAULT_MAX_MEGAPIXELS,
-        metavar="N",
-        help="refuse larger photos (default: %(default)g)",
     )
     parser.add_argument(
         "--workers",
@@ -112,7 +105,7 @@ def _check(arguments: argparse.Namespace) -> None:
         check_server_for(workers, server_url())
     if arguments.workers and arguments.dry_run:
         raise UsageError("--dry-run only looks, in this process: leave --workers out")
-    options_from(arguments, max_megapixels=arguments.max_megapixels)
+    options_from(arguments)
     Request(
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),
@@ -160,7 +153,11 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
             exclude=arguments.exclude,
             limit=arguments.limit,
             batch_megapixels=arguments.batch_megapixels,
-            max_megapixels=arguments.max_megapixels,
+            **asdict(limits_from(arguments)),
+            salvage=arguments.salvage,
+            output_format=arguments.output_format,
+            quality=arguments.quality,
+            label=not arguments.no_label,
             force=arguments.force,
             workers=arguments.workers,
         )

@@ -60,7 +60,11 @@ class ManifestRow:
     width: int | None = field(default=None, metadata=column("Width, upright", "pixels"))
     height: int | None = field(default=None, metadata=column("Height, upright", "pixels"))
     mode: str | None = field(
-        default=None, metadata=column("Pixel mode of the original, such as RGB or L")
+        default=None,
+        metadata=column("Colours and bits of the original, such as rgb8 or gray16+alpha"),
+    )
+    pages: int = field(
+        default=1, metadata=column("Pages of the original; measurements are of the largest")
     )
     format: str | None = field(
         default=None, metadata=column("File format of the original, such as JPEG")
@@ -87,6 +91,10 @@ class ManifestRow:
     plan: tuple[str, ...] = field(default=(), metadata=column("Names of the steps taken, in order"))
     plan_reasons: tuple[str, ...] = field(
         default=(), metadata=column("Why each step was taken or left out, one sentence each")
+    )
+    notes: tuple[str, ...] = field(
+        default=(),
+        metadata=column("What of the original is not in the outputs, one sentence each"),
     )
     restored_path: str | None = field(
         default=None, metadata=column("Path of the restored photo, relative to the destination")

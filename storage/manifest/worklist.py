@@ -27,6 +27,7 @@ class WorkItem:
         megapixels: millions of pixels; 0.0 where they are not known.
         previous_sha256: of the original when it was last worked on; empty where it was not.
         may_be_colorized: whether an earlier run may have left a colorized photo of it.
+        earlier_outputs: paths of what an earlier run may have left of it, in the destination.
         source_etag: of the object as it was listed; empty for a file.
         source_version_id: of the object, where it is known; else empty.
     """
@@ -41,6 +42,7 @@ class WorkItem:
     may_be_colorized: bool = False
     source_etag: str = ""
     source_version_id: str = ""
+    earlier_outputs: tuple[str, ...] = ()
 
 
 _COLUMNS: Final = columns_of(WorkItem)

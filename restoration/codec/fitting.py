@@ -1,0 +1,148 @@
+"""What a format cannot hold: pages made to fit it, with a note of everything that is left behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from restoration import scratch
+from restoration.codec.colour_management import SRGB_PROFILE, from_srgb
+from restoration.codec.formats import Format
+from restoration.codec.pages import ColourModel, Page, Samples
+from restoration.codec.reading import narrowed
+
+_STRIP_ROWS: Final = 512
+
+
+def restored_page(page: Page, after: Samples | None) -> Page:
+    """A page with restored pixels, in the file's own colours and depth.
+
+    Args:
+        page: as decoded.
+        after: what became of `page.pixels`, of the same shape; None where nothing changed.
+    """
+    if after is None:
+        return page
+    stored = from_srgb(page.stored, page.pixels, after, page.colour, page.icc_profile)
+    return replace(page, stored=stored, pixels=after)
+
+
+def colorized_page(page: Page, colorized: Samples) -> Page:
+    """A colorized interpretation of a page: sRGB, whatever the page's own colours are.
+
+    Args:
+        page: as decoded.
+        colorized: (H, W, 3) sRGB.
+    """
+    return replace(
+        page,
+        stored=colorized,
+        pixels=colorized,
+        colour=ColourModel.RGB,
+        bits=8 if colorized.dtype == np.uint8 else max(page.bits, 9),
+        alpha=_as_deep(page.alpha, colorized),
+        icc_profile=SRGB_PROFILE,
+    )
+
+
+def fitted(page: Page, target: Format) -> tuple[Page, tuple[str, ...]]:
+    """A page as a format can hold it.
+
+    Returns:
+        The page, and one line for everything that it lost.
+    """
+    notes: list[str] = []
+    if page.colour not in target.colours:
+        notes.append(f"{page.colour} became sRGB: {target.name} holds no {page.colour}")
+        page = _as_srgb(page)
+    if page.alpha is not None and not target.alpha:
+        if not _is_opaque(page.alpha):
+            notes.append(f"transparency is laid on white: {target.name} holds none")
+        page = replace(page, stored=_on_white(page), alpha=None)
+    if page.bits > target.bits:
+        notes.append(f"{page.bits} bits became {target.bits}: {target.name} holds no more")
+        page = _of_fewer_bits(page, target.bits)
+    elif page.bits < 8:
+        notes.append(f"{page.bits} bits became 8, which restored tones need")
+        page = replace(page, bits=8)
+    metadata = page.metadata
+    if metadata.iptc and not target.iptc:
+        notes.append(f"IPTC records are left out: {target.name} has no place for them")
+        metadata = replace(metadata, iptc=None)
+    if metadata.texts and not (target.texts or _are_comments(page, target)):
+        names = ", ".join(sorted({keyword for keyword, _ in metadata.texts}))
+        notes.append(f"texts are left out: {target.name} has no place for them ({names})")
+        metadata = replace(metadata, texts=())
+    if page.dpi and not target.dpi and not metadata.exif:
+        notes.append(f"the resolution is left out: {target.name} has no place for it")
+    return replace(page, metadata=metadata), tuple(notes)
+
+
+def _are_comments(page: Page, target: Format) -> bool:
+    return target.name == "JPEG" and all(word == "comment" for word, _ in page.metadata.texts)
+
+
+def _as_srgb(page: Page) -> Page:
+    pixels = page.pixels
+    return replace(
+        page,
+        stored=pixels,
+        colour=ColourModel.GRAY if pixels.ndim == 2 else ColourModel.RGB,
+        bits=8 if pixels.dtype == np.uint8 else 16,
+        alpha=_as_deep(page.alpha, pixels),
+        icc_profile=SRGB_PROFILE if pixels.ndim == 3 else None,
+    )
+
+
+def _as_deep(alpha: Samples | None, samples: Samples) -> Samples | None:
+    """Opacity in the type of the samples beside it."""
+    if alpha is None or alpha.dtype == samples.dtype:
+        return alpha
+    if samples.dtype == np.uint16:
+        return alpha.astype(np.uint16) * np.uint16(257)
+    return _rounded(alpha)
+
+
+def _of_fewer_bits(page: Page, bits: int) -> Page:
+    if bits > 8:
+        return replace(page, bits=bits, stored=narrowed_to(page.stored, bits))
+    alpha = None if page.alpha is None else _rounded(page.alpha)
+    return replace(page, bits=8, stored=_rounded(page.stored), alpha=alpha)
+
+
+def narrowed_to(samples: Samples, bits: int) -> Samples:
+    """uint16 samples rounded to so many bits, and spread over the whole range again."""
+    steps = narrowed(samples, bits)
+    return (steps << np.uint16(16 - bits)) | (steps >> np.uint16(2 * bits - 16))
+
+
+def _rounded(samples: Samples) -> Samples:
+    """Full-range uint16 samples as uint8, rounded to nearest."""
+    if samples.dtype == np.uint8:
+        return samples
+    out = scratch.empty(samples.shape, np.uint8)
+    for top in range(0, len(samples), _STRIP_ROWS):
+        strip = samples[top : top + _STRIP_ROWS].astype(np.uint32)
+        out[top : top + _STRIP_ROWS] = (strip * 255 + 32767) // 65535
+    return out
+
+
+def _is_opaque(alpha: Samples) -> bool:
+    return bool(alpha.min() == np.iinfo(alpha.dtype).max)
+
+
+def _on_white(page: Page) -> Samples:
+    """Samples laid over white by their opacity; ink models have their white at 0."""
+    stored, alpha = page.stored, page.alpha
+    assert alpha is not None
+    full = float(np.iinfo(stored.dtype).max)
+    white = 0.0 if page.colour is ColourModel.CMYK else full
+    out = scratch.empty(stored.shape, stored.dtype.type)
+    for top in range(0, len(stored), _STRIP_ROWS):
+        rows = slice(top, top + _STRIP_ROWS)
+        share = alpha[rows].astype(np.float32) / np.float32(full)
+        share = share if stored.ndim == 2 else share[..., None]
+        out[rows] = np.rint(white + share * (stored[rows] - np.float32(white)))
+    return out

@@ -1,0 +1,126 @@
+"""How a JPEG was compressed, and how to compress another picture at least as finely (T.81)."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from restoration.codec.pages import JpegCoding, Samples
+from restoration.errors import DecodeError, EncodeError
+
+# Limits on pixels are ours (`Limits`), checked from the header before anything is decoded; Pillow's
+# own would refuse a 20,000 x 15,000 scan.
+Image.MAX_IMAGE_PIXELS = None
+ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+DEFAULT_QUALITY: Final = 95
+"""Of libjpeg's scale, with 4:4:4: what a restored photo loses to it is not seen."""
+
+
+@dataclass(frozen=True)
+class JpegHeader:
+    """What a JPEG's header says of coding and resolution.
+
+    Attributes:
+        coding: tables, subsampling and whether it is progressive.
+        dpi: horizontal and vertical dots per inch, or None.
+    """
+
+    coding: JpegCoding
+    dpi: tuple[float, float] | None
+
+
+def read_header(file: BinaryIO) -> JpegHeader:
+    """Read how a JPEG was compressed; no sample is decoded.
+
+    Raises:
+        DecodeError: the header is damaged.
+    """
+    file.seek(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image: Any = Image.open(file, formats=("JPEG",))
+            tables = tuple(
+                tuple(int(step) for step in table)
+                for _, table in sorted(image.quantization.items())
+            )
+            sampling = tuple((int(layer[1]), int(layer[2])) for layer in image.layer)
+            coding = JpegCoding(tables, sampling, "progressive" in image.info)
+            return JpegHeader(coding, sound_dpi(image.info.get("dpi")))
+    except MemoryError:
+        raise
+    except Exception as error:  # a header may break Pillow in many ways
+        raise DecodeError(f"the JPEG header is damaged: {error}") from error
+
+
+def sound_dpi(value: Any) -> tuple[float, float] | None:  # noqa: ANN401 - whatever a file holds
+    """A resolution that can be written again; scanners write 0/0 for 'unknown'."""
+    try:
+        dpi = (float(value[0]), float(value[1]))
+    except (TypeError, ValueError, IndexError, ZeroDivisionError):
+        return None
+    # Exactly 1 is what a file without a resolution gets in some formats.
+    return dpi if all(math.isfinite(side) and 1 < side < 1e6 for side in dpi) else None
+
+
+def write_jpeg(
+    samples: Samples, file: BinaryIO, coding: JpegCoding | None, *, quality: int | None
+) -> None:
+    """Compress samples, without any metadata.
+
+    Where the source was a JPEG, each frequency is quantised at least as finely as there and as at
+    `DEFAULT_QUALITY`: what the restoration has added must not meet coarse steps, and what was fine
+    must not become coarser. Chroma is never subsampled: each pass through 4:2:0 blurs it again.
+
+    Args:
+        samples: (H, W) gray, (H, W, 3) RGB or (H, W, 4) CMYK, uint8.
+        file: written from where it stands.
+        coding: of the source, where it was a JPEG.
+        quality: 1 to 100 of libjpeg's scale instead of all that; None for the rule above.
+
+    Raises:
+        EncodeError: the encoder refused.
+    """
+    options: dict[str, Any] = {"subsampling": 0, "optimize": True}
+    if coding is not None and quality is None:
+        options |= {"qtables": _at_least_as_fine(coding), "progressive": coding.progressive}
+    else:
+        options["quality"] = DEFAULT_QUALITY if quality is None else quality
+    mode = "CMYK" if samples.ndim == 3 and samples.shape[2] == 4 else None
+    try:
+        image = Image.fromarray(np.ascontiguousarray(samples))
+        if mode is not None and image.mode != mode:  # four channels are taken for RGBA
+            image = Image.frombytes(mode, image.size, image.tobytes())
+        image.save(file, format="JPEG", **options)
+    except MemoryError:
+        raise
+    except Exception as error:  # encoders raise OSError, ValueError, struct.error...
+        raise EncodeError(f"the JPEG encoder failed: {error}") from error
+
+
+def _at_least_as_fine(coding: JpegCoding) -> list[list[int]]:
+    fine = _standard_tables(DEFAULT_QUALITY)
+    own = coding.tables or fine
+    pairs = zip(_two(own), _two(fine), strict=True)
+    return [[min(a, b) for a, b in zip(*pair, strict=True)] for pair in pairs]
+
+
+def _two(tables: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Those of luma and chroma; a gray file, and some in colour, have one for all."""
+    return tables[0], tables[min(1, len(tables) - 1)]
+
+
+@lru_cache
+def _standard_tables(quality: int) -> tuple[tuple[int, ...], ...]:
+    """The tables that libjpeg makes for a quality, read from what it writes."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", quality=quality)
+    return read_header(buffer).coding.tables

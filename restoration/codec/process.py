@@ -1,0 +1,139 @@
+"""Decoding in a process of its own, with limits on memory and time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from restoration.codec.channel import receive, send
+from restoration.codec.limits import Limits
+from restoration.codec.photo import Photo
+from restoration.errors import DecodeError, DecoderDied, DecoderKilled
+
+_COPY_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class DecodeOrder:
+    """What the decoder process is told; the file itself comes as an open descriptor.
+
+    Attributes:
+        limits: what the file may cost.
+        salvage: whether a damaged file is decoded as far as it goes.
+    """
+
+    limits: Limits
+    salvage: bool = False
+
+
+class DecoderProcess:
+    """A process that decodes one photograph at a time; it is started when first needed.
+
+    Safe to use from several threads, which then take turns.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+
+    def decode(self, file: BinaryIO, limits: Limits = Limits(), *, salvage: bool = False) -> Photo:
+        """Decode as `restoration.codec.decode` does, at arm's length.
+
+        Args:
+            file: seekable; one without a descriptor is copied to a temporary file first.
+            limits: what it may cost.
+            salvage: decode a damaged file as far as it goes.
+
+        Raises:
+            DecodeError: damaged, empty, or no image of a known format.
+            DecoderDied: the decoder crashed, took too long or was killed.
+            TooLarge: over one of the limits.
+            UnsupportedPhoto: something that cannot be carried through without loss.
+        """
+        limits.check_file(file.seek(0, os.SEEK_END))
+        with self._lock, _descriptor_of(file) as descriptor:
+            channel = self._running()
+            try:
+                send(channel, DecodeOrder(limits, salvage), descriptor)
+                answer, arrays = receive(channel)
+            except (EOFError, OSError) as error:
+                raise self._obituary(limits) from error
+            os.close(arrays)
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, Photo)
+        return answer
+
+    def close(self) -> None:
+        """End the process, if there is one."""
+        with self._lock:
+            self._end()
+
+    def _running(self) -> socket.socket:
+        if self._channel is not None and self._process is not None and self._process.poll() is None:
+            return self._channel
+        self._end()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # The paths by which this process found the package, however it was started.
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "restoration.codec.child", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+            )
+        self._channel = ours
+        return ours
+
+    def _end(self) -> int:
+        if self._channel is not None:
+            self._channel.close()
+        process, self._process, self._channel = self._process, None, None
+        if process is None:
+            return 0
+        try:
+            return process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def _obituary(self, limits: Limits) -> DecodeError:
+        code = self._end()
+        if code == -signal.SIGALRM:
+            return DecoderDied(
+                f"decoding took longer than {limits.decode_seconds:g} s and 1 s per megapixel; "
+                "look at the file, or raise --decode-seconds"
+            )
+        if code == -signal.SIGKILL:
+            return DecoderKilled("the decoder was killed, most likely out of memory; run again")
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return DecoderDied(f"the decoder crashed on this file ({name}); look for another copy")
+
+
+@contextmanager
+def _descriptor_of(file: BinaryIO) -> Iterator[int]:
+    """A file's own descriptor, or that of a temporary copy of what has none (an S3 object)."""
+    try:
+        descriptor = file.fileno()
+    except (OSError, AttributeError):
+        with tempfile.TemporaryFile(prefix="restore-archive-") as copy:
+            file.seek(0)
+            shutil.copyfileobj(file, copy, _COPY_BYTES)
+            copy.flush()
+            yield copy.fileno()
+    else:
+        yield descriptor

@@ -1,0 +1,181 @@
+"""TIFF (TIFF 6.0, 1992; BigTIFF): every page, its samples by libvips, its tags by tifffile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import tifffile
+
+from restoration.codec import vips
+from restoration.codec.metadata import tiff_tags
+from restoration.codec.orientation import as_stored, upright_size
+from restoration.codec.pages import Coding, ColourModel, Samples
+from restoration.codec.reading import Decoded, Picture, Request, read_with_vips
+from restoration.errors import DecodeError, UnsupportedPhoto
+
+_REDUCED: Final = 1
+_MASK: Final = 4
+_CIELAB: Final = 8
+_COMPRESSIONS: Final = {
+    1: "none", 2: "ccitt", 3: "ccitt", 4: "ccitt", 5: "lzw", 6: "jpeg", 7: "jpeg",
+    8: "deflate", 32946: "deflate", 32773: "packbits", 50000: "zstd", 50001: "webp",
+}  # fmt: skip
+_UNITS_PER_INCH: Final = {2: 1.0, 3: 2.54}
+"""Resolution units that mean something: inch and centimetre."""
+
+
+def read_tiff(file: BinaryIO, request: Request) -> list[Picture]:
+    """Read all pages of a TIFF that are pictures of their own.
+
+    Raises:
+        DecodeError: damaged, cut off, or without a page.
+        TooLarge: over one of the limits.
+        UnsupportedPhoto: samples of a kind that is not read here.
+    """
+    try:
+        with tifffile.TiffFile(file) as tif:
+            return list(_pictures(tif, file, request))
+    except (tifffile.TiffFileError, ValueError, KeyError, IndexError, TypeError) as error:
+        # tifffile raises what its Python code happens to meet in a damaged directory.
+        raise DecodeError(f"the TIFF directory is damaged: {error}") from error
+
+
+def read_size(file: BinaryIO) -> tuple[int, int]:
+    """Width and height of the first page as stored, pixels.
+
+    Raises:
+        DecodeError: the directory is damaged.
+    """
+    try:
+        with tifffile.TiffFile(file) as tif:
+            page = tif.pages.first
+            return int(page.imagewidth), int(page.imagelength)
+    except Exception as error:  # see read_tiff
+        raise DecodeError(f"the TIFF directory is damaged: {error}") from error
+
+
+def _pictures(tif: Any, file: BinaryIO, request: Request) -> Iterator[Picture]:  # noqa: ANN401
+    megapixels, copies = 0.0, 0
+    if tif.is_dng or False:
+        raise UnsupportedPhoto("a camera's raw file (DNG) is not a picture yet; develop it first")
+    found = []
+    for index, page in enumerate(_pages(tif, request)):
+        kind = int(_tag(page, 254, 0))
+        if kind & (_REDUCED | _MASK) and index:
+            copies += 1
+            continue
+        megapixels = request.check_page(int(page.imagewidth), int(page.imagelength), megapixels)
+        found.append((index, page))
+    if not found:
+        raise DecodeError("the TIFF has no page")
+    for index, page in found:
+        picture = _read_page(page, index, tif, file, request)
+        notes = picture.notes
+        if copies and index == 0:
+            notes = (*notes, f"{copies} reduced copies or masks in the file are left out")
+        if _tag(page, 330, None):
+            notes = (*notes, f"page {index + 1}: pictures in sub-directories are left out")
+        yield replace(picture, notes=notes)
+
+
+def _pages(tif: Any, request: Request) -> Iterator[Any]:  # noqa: ANN401
+    """The pages, one at a time: a chain of a million directories must not be read first."""
+    index = 0
+    while True:
+        try:
+            page = tif.pages[index]
+        except IndexError:
+            return
+        request.limits.check_pages(index + 1)
+        yield page
+        index += 1
+
+
+def _read_page(
+    page: Any,  # noqa: ANN401
+    index: int,
+    tif: Any,  # noqa: ANN401
+    file: BinaryIO,
+    request: Request,
+) -> Picture:
+    metadata = tiff_tags.read(tif, index, limit_bytes=request.limits.metadata_bytes)
+    orientation = int(_tag(page, 274, 1))
+    if int(page.photometric) == _CIELAB:
+        colour, bits, icc = ColourModel.LAB, int(page.bitspersample), None
+        decoded = _read_lab(page, orientation, request)
+    else:
+        opened = vips.open_picture(file, "TIFF", page=index, salvage=request.salvage)
+        colour, bits, icc = opened.colour, opened.bits, opened.icc_profile
+        decoded = read_with_vips(opened, request, orientation=orientation)
+    return Picture(
+        decoded.stored,
+        decoded.alpha,
+        colour,
+        bits,
+        icc,
+        _dpi(page),
+        metadata,
+        _coding(page, tif),
+        _notes(page, index),
+    )
+
+
+def _read_lab(page: Any, orientation: int, request: Request) -> Decoded:  # noqa: ANN401
+    """CIELab by tifffile: libvips halves 16 bits of L* and refuses 8."""
+    if page.samplesperpixel != 3 or int(page.bitspersample) not in (8, 16):
+        raise UnsupportedPhoto("CIELab other than three channels of 8 or 16 bits is not supported")
+    try:
+        samples = page.asarray(maxworkers=1)
+    except Exception as error:  # decoders raise what they like
+        raise DecodeError(f"the TIFF data is damaged or cut off ({error})") from error
+    if samples.shape[0] == 3 and samples.shape[-1] != 3:
+        samples = np.moveaxis(samples, 0, -1)
+    width, height = upright_size(samples.shape[1], samples.shape[0], orientation)
+    stored: Samples = request.allocate((height, width, 3), samples.dtype.type)
+    view = as_stored(stored, orientation)
+    view[...] = samples
+    # a* and b* are signed in the file (TIFF 6.0, section 23) and start from the middle here.
+    stored[..., 1:] ^= stored.dtype.type(1 << (8 * stored.itemsize - 1))
+    return Decoded(stored, None)
+
+
+def _coding(page: Any, tif: Any) -> Coding:  # noqa: ANN401
+    return Coding(
+        compression=_COMPRESSIONS.get(int(page.compression), "other"),
+        lossless=int(page.compression) not in (6, 7, 50001),
+        tile=(int(page.tilelength), int(page.tilewidth)) if page.is_tiled else None,
+        is_bigtiff=bool(tif.is_bigtiff),
+    )
+
+
+def _notes(page: Any, index: int) -> tuple[str, ...]:  # noqa: ANN401
+    notes = []
+    if int(_tag(page, 338, (0,))[0] if isinstance(_tag(page, 338, 0), tuple) else 0) == 1:
+        notes.append(f"page {index + 1}: premultiplied opacity is stored apart from the colours")
+    return tuple(notes)
+
+
+def _dpi(page: Any) -> tuple[float, float] | None:  # noqa: ANN401
+    factor = _UNITS_PER_INCH.get(int(_tag(page, 296, 2)))
+    sides = [_ratio(_tag(page, number, None)) for number in (282, 283)]
+    if factor is None or sides[0] is None or sides[1] is None:
+        return None
+    return sides[0] * factor, sides[1] * factor
+
+
+def _ratio(value: Any) -> float | None:  # noqa: ANN401
+    """A rational number above 0; scanners write 0/0 for 'unknown'."""
+    try:
+        top, bottom = value
+        ratio = float(top) / float(bottom)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return ratio if 0 < ratio < 1e6 else None
+
+
+def _tag(page: Any, number: int, default: Any) -> Any:  # noqa: ANN401
+    tag = page.tags.get(number)
+    return default if tag is None else tag.value

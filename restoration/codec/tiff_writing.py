@@ -1,0 +1,103 @@
+"""TIFF pages by tifffile: each with its own size, depth, colours, tags and compression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import tifffile
+
+from restoration import scratch
+from restoration.codec.metadata import tiff_tags
+from restoration.codec.pages import ColourModel, Page
+from restoration.errors import EncodeError
+
+_LOSSLESS: Final = {"none": None, "lzw": "lzw", "deflate": "zlib", "packbits": "packbits",
+                    "zstd": "zstd"}  # fmt: skip
+_PHOTOMETRICS: Final = {
+    ColourModel.GRAY: "minisblack",
+    ColourModel.RGB: "rgb",
+    ColourModel.CMYK: "separated",
+    ColourModel.LAB: "cielab",
+}
+_STRIP_BYTES: Final = 1 << 18
+_CLASSIC_BYTES: Final = 3 << 30
+"""From here on offsets of 32 bits may not reach: such a file becomes BigTIFF."""
+
+
+def write_tiff(pages: Sequence[Page], path: Path) -> tuple[str, ...]:
+    """Write pages to a new file.
+
+    Samples are read strip by strip and compressed as in the source, where that loses nothing.
+
+    Returns:
+        Notes on what is stored in another way than in the source.
+
+    Raises:
+        EncodeError: the encoder refused.
+    """
+    size = sum(page.stored.nbytes for page in pages)
+    is_big = any(page.coding.is_bigtiff for page in pages) or size > _CLASSIC_BYTES
+    try:
+        with tifffile.TiffWriter(path, bigtiff=is_big) as writer:
+            for page in pages:
+                _write_page(writer, page)
+        for index, page in enumerate(pages):
+            tiff_tags.append_sub_ifds(path, index, page.metadata.exif)
+    except MemoryError:
+        raise
+    except Exception as error:  # tifffile and its codecs raise what they like
+        raise EncodeError(f"the TIFF encoder failed: {error}") from error
+    lossy = {page.coding.compression for page in pages} - set(_LOSSLESS) - {""}
+    return tuple(
+        f"{name} compression became Deflate, which loses nothing" for name in sorted(lossy)
+    )
+
+
+def _write_page(writer: Any, page: Page) -> None:  # noqa: ANN401
+    compression = _LOSSLESS.get(page.coding.compression, "zlib")
+    options: dict[str, Any] = {
+        "photometric": _PHOTOMETRICS[page.colour],
+        "planarconfig": "contig" if page.colour.channels > 1 or page.alpha is not None else None,
+        "extrasamples": ["unassalpha"] if page.alpha is not None else None,
+        "compression": compression,
+        "predictor": compression in ("lzw", "zlib", "zstd") and page.bits > 1,
+        "iccprofile": page.icc_profile,
+        "metadata": None,
+        "software": False,
+        "contiguous": False,
+        "maxworkers": 1,
+        "extratags": tiff_tags.extra_tags(page.metadata),
+    }
+    if page.dpi is not None:
+        options |= {"resolution": page.dpi, "resolutionunit": "INCH"}
+    if page.coding.tile is not None and all(side % 16 == 0 for side in page.coding.tile):
+        options["tile"] = page.coding.tile
+    else:
+        options["rowsperstrip"] = max(1, _STRIP_BYTES // max(1, page.stored[:1].nbytes))
+    writer.write(_interleaved(page), **options)
+
+
+def _interleaved(page: Page) -> Any:  # noqa: ANN401
+    """Samples as the file has them; the page's own array wherever nothing needs to be changed."""
+    stored, alpha = page.stored, page.alpha
+    if page.bits == 1:
+        return stored > 127
+    if page.colour is not ColourModel.LAB and alpha is None:
+        return stored
+    channels = page.colour.channels
+    total = channels + (alpha is not None)
+    out = scratch.empty((*stored.shape[:2], total), stored.dtype.type)
+    out[..., :channels] = stored if stored.ndim == 3 else stored[..., None]
+    if page.colour is ColourModel.LAB:  # signed in the file, from the middle here
+        out[..., 1:3] ^= stored.dtype.type(1 << (8 * stored.itemsize - 1))
+    if alpha is not None:
+        out[..., -1] = alpha
+    return out
+
+
+def as_one_page(page: Page) -> Page:
+    """A page of another format as a TIFF's: compressed with Deflate."""
+    return replace(page, coding=replace(page.coding, compression="deflate", jpeg=None))
