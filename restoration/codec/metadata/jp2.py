@@ -69,7 +69,7 @@ def read(file: BinaryIO, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Embedded:
     header: dict[bytes, bytes] = {}
     notes: list[str] = []
     try:
-        for box in _file_boxes(file):
+        for box in _boxes(file, 0, size_of(file)):
             if box.kind == b"jp2h":
                 header = header or _header(file, box, budget)
             elif box.kind == b"uuid":
@@ -97,14 +97,10 @@ def read(file: BinaryIO, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Embedded:
 
 def _is_codestream(file: BinaryIO) -> bool:
     file.seek(0)
-    return file.read(4) == _CODESTREAM
-
-
-def _file_boxes(file: BinaryIO) -> Iterator[_Box]:
-    file.seek(0)
-    if file.read(12) != _SIGNATURE:
+    head = file.read(len(_SIGNATURE))
+    if head != _SIGNATURE and not head.startswith(_CODESTREAM):
         raise DamagedMetadata("not a JPEG 2000 file")
-    yield from _boxes(file, 0, size_of(file))
+    return head != _SIGNATURE
 
 
 def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[_Box]:
@@ -187,7 +183,7 @@ def insert(encoded: BinaryIO, output: BinaryIO, embedded: Embedded) -> tuple[str
         encoded.seek(0)
         copy_range(encoded, output, size_of(encoded))
         return ("a bare JPEG 2000 codestream holds no metadata, profile or resolution",)
-    for box in _file_boxes(encoded):
+    for box in _boxes(encoded, 0, size_of(encoded)):
         if box.kind == b"jp2h":
             output.write(_packed(b"jp2h", _new_header(encoded, box, embedded)))
             for name, data in _uuids(embedded.metadata):

@@ -43,7 +43,6 @@ _XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED_XMP: Final = b"http://ns.adobe.com/xmp/extension/\0"
 _ICC: Final = b"ICC_PROFILE\0"
 _PHOTOSHOP: Final = b"Photoshop 3.0\0"
-ADOBE: Final = b"Adobe"
 _EXTENSION_HEAD: Final = struct.Struct(">32sII")  # GUID, whole length, offset
 _MAX_XMP: Final = MAX_PAYLOAD - len(_XMP)
 _MAX_EXIF: Final = MAX_PAYLOAD - len(exif_block.PREFIX)

@@ -77,9 +77,7 @@ def take_profiles(texts: list[tuple[str, str]]) -> Profiles:
     for keyword, text in texts:
         if keyword.encode("latin-1") == XMP_KEYWORD:
             profiles.setdefault("xmp", text.encode("utf-8", "surrogateescape"))
-        elif not keyword.startswith(_RAW_PROFILE):
-            others.append((keyword, text))
-        elif (data := _from_hex(text)) is None:
+        elif not keyword.startswith(_RAW_PROFILE) or (data := _from_hex(text)) is None:
             others.append((keyword, text))
         else:
             _sort_in(profiles, keyword.removeprefix(_RAW_PROFILE).lower(), data)

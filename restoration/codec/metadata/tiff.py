@@ -208,8 +208,11 @@ def _rewrite(
 
 def _directory(metadata: Metadata, layout: Layout) -> tuple[Directory, tuple[str, ...]]:
     """The tags to add to a page, in the file's byte order."""
-    blocks = ((XMP, _BYTE, metadata.xmp), (IPTC, UNDEFINED, metadata.iptc))
-    blocks = (*blocks, (PHOTOSHOP, _BYTE, metadata.photoshop))
+    blocks = (
+        (XMP, _BYTE, metadata.xmp),
+        (IPTC, UNDEFINED, metadata.iptc),
+        (PHOTOSHOP, _BYTE, metadata.photoshop),
+    )
     entries = [Entry(tag, kind, data) for tag, kind, data in blocks if data]
     notes = lost_texts(metadata.texts, "TIFF")
     if metadata.exif is None:

@@ -154,6 +154,8 @@ def _extended_head(file: BinaryIO, flags: int) -> bytes:
     if (extended := chunks.get(b"VP8X")) is not None:
         file.seek(extended.start)
         data = file.read(10)
+        if len(data) < 10:
+            raise DamagedMetadata("the WebP's head is cut off")
         own = data[0] & (_ALPHA_FLAG | _ANIMATION_FLAG)
         return _packed(b"VP8X", bytes([own | flags]) + data[1:])
     if not flags:

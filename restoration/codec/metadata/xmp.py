@@ -94,9 +94,9 @@ def with_provenance(
 
 
 def read_provenance(xmp: bytes | None) -> Provenance | None:
-    """The label as it was last written by `with_provenance`, or None.
+    r"""The label as it was last written by `with_provenance`, or None.
 
-    Characters that XML cannot hold come back as they were written, as \\xNN.
+    Characters that XML cannot hold come back as they were written, as \xNN.
     """
     try:
         return read_last(xmp_packet.parse(xmp)) if xmp else None

@@ -6,13 +6,13 @@ Sources: ISO 16684-1:2019 (XMP), sections 7.3 (packets) and 7.4 (RDF).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from lxml import etree
 
 from restoration.codec.metadata.limits import DamagedMetadata
 
-Element = Any  # lxml has no type hints
+Element: TypeAlias = Any  # lxml has no type hints
 
 RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 META: Final = "adobe:ns:meta/"
@@ -81,8 +81,8 @@ def empty() -> Element:
     return root
 
 
-def rdf_of(root: Element) -> Element | None:
-    """The rdf:RDF element, or None."""
+def rdf_of(root: Element) -> Element:
+    """The rdf:RDF element; None only in what `parse` refuses."""
     return root if root.tag == f"{{{RDF}}}RDF" else root.find(f"{{{RDF}}}RDF")
 
 
