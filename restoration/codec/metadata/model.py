@@ -14,16 +14,37 @@ class Metadata:
             A TIFF file's own tags and EXIF directory are brought into this form.
         xmp: an XMP packet (ISO 16684-1), UTF-8 XML.
         iptc: IPTC-IIM records, from the first 0x1C on.
+        photoshop: Photoshop's image resources (clipping paths, copyright flag and so on) without
+            those that have a place of their own or would be wrong: IPTC, XMP, EXIF, ICC, thumbnail.
         texts: keyword and value of PNG's text chunks; a JPEG's comments have the keyword
-            "comment".
+            "Comment". Bytes of a comment that are no UTF-8 are surrogate escapes (PEP 383).
         notes: what the file held that does not travel on, one line each, for the manifest.
     """
 
     exif: bytes | None = field(default=None, repr=False)
     xmp: bytes | None = field(default=None, repr=False)
     iptc: bytes | None = field(default=None, repr=False)
+    photoshop: bytes | None = field(default=None, repr=False)
     texts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What a file holds beside its pixels: read in one pass over the file, and written in one.
+
+    Attributes:
+        metadata: what is said about the picture.
+        icc_profile: embedded ICC profile, or None.
+        dpi: horizontal and vertical dots per inch, or None.
+        png_colour: type and data of a PNG's own colour chunks (cICP, sRGB, gAMA, cHRM) in the
+            file's order, which only another PNG can hold.
+    """
+
+    metadata: Metadata = Metadata()
+    icc_profile: bytes | None = field(default=None, repr=False)
+    dpi: tuple[float, float] | None = None
+    png_colour: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,3 +86,8 @@ class Provenance:
     strength: float = 1.0
     keep_grain: float = 0.0
     digital_source_type: str | None = None
+
+
+def lost_texts(texts: tuple[tuple[str, str], ...], container: str) -> tuple[str, ...]:
+    """A note for each text that a format has no place for."""
+    return tuple(f"the text {key!r} has no place in a {container} file" for key, _ in texts)
