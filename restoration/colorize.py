@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from restoration import scratch
 from restoration.colour import BT601, CB_SCALE, CR_SCALE, join_chroma
 from restoration.errors import GuardError
 from restoration.models import Model
+from restoration.samples import Depth, Samples, full_scale, sample_type, strips
 
-Byte = NDArray[np.uint8]
 Float = NDArray[np.float32]
 
 WORKING_SIDE: Final = 160
@@ -30,7 +31,7 @@ _GUIDE_RADIUS: Final = 2
 _GUIDE_EPSILON: Final = 0.02**2
 
 
-def colorize(luma: Byte, model: Model) -> Byte:
+def colorize(luma: NDArray[Depth], model: Model) -> NDArray[Depth]:
     """Give a monochrome photograph colour without touching its luma.
 
     The network predicts chroma at low resolution. A guided filter (He, Sun, Tang, "Guided Image
@@ -40,11 +41,11 @@ def colorize(luma: Byte, model: Model) -> Byte:
     beyond input and output does not grow with the photo.
 
     Args:
-        luma: (H, W) uint8.
+        luma: (H, W), uint8 or uint16.
         model: a colorize model.
 
     Returns:
-        (H, W, 3) uint8 whose luma is `luma`.
+        (H, W, 3) of that type, whose luma is `luma`.
 
     Raises:
         GuardError: the network returned NaN or infinity.
@@ -53,13 +54,15 @@ def colorize(luma: Byte, model: Model) -> Byte:
     chroma = without_cast(_agreed_chroma(luma, small.shape, model))
     slope, offset = _guided_coefficients(small, chroma)
     coefficients = np.concatenate([slope, offset], axis=-1)
-    out = np.empty((*luma.shape, 3), np.uint8)
+    out = scratch.empty((*luma.shape, 3), sample_type(luma))
     for top in range(0, luma.shape[0], _STRIP):
-        strip = luma[top : top + _STRIP]
+        strip, joined = luma[top : top + _STRIP], out[top : top + _STRIP]
         local = _enlarge_rows(coefficients, luma.shape[:2], top, strip.shape[0])
-        guide = strip.astype(np.float32)[..., None] / 255
-        chroma = np.asarray(local[..., :2] * guide + local[..., 2:], np.float32)
-        out[top : top + _STRIP] = join_chroma(strip, chroma)
+        for rows in strips(strip):
+            guide = strip[rows].astype(np.float32)[..., None] / full_scale(luma.dtype)
+            chroma = np.asarray(local[rows, :, :2] * guide + local[rows, :, 2:], np.float32)
+            joined[rows] = join_chroma(strip[rows], chroma)
+        scratch.release(luma, out)
     return out
 
 
@@ -107,7 +110,7 @@ def without_cast(chroma: Float) -> Float:
     return np.asarray(chroma * min(1.0, LARGEST_CAST / max(cast, 1e-6)), np.float32)
 
 
-def _agreed_chroma(luma: Byte, shape: tuple[int, ...], model: Model) -> Float:
+def _agreed_chroma(luma: Samples, shape: tuple[int, ...], model: Model) -> Float:
     """Mean prediction over several working sizes and their mirror images, (h, w, 2).
 
     What the network is sure of, it sees at every size and both ways round; what it guesses,
@@ -126,13 +129,14 @@ def _agreed_chroma(luma: Byte, shape: tuple[int, ...], model: Model) -> Float:
     return total / np.float32(2 * len(AGREEING_SIDES))
 
 
-def _working_picture(luma: Byte, side: int) -> Float:
+def _working_picture(luma: Samples, side: int) -> Float:
     height, width = luma.shape
     scale = min(side / min(height, width), LONGEST_WORKING_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     small = cv2.resize(luma, size, interpolation=interpolation)
-    return np.asarray(small, np.float32) / np.float32(255)
+    scratch.release(luma)
+    return np.asarray(small, np.float32) / np.float32(full_scale(luma.dtype))
 
 
 def _guided_coefficients(guide: Float, chroma: Float) -> tuple[Float, Float]:

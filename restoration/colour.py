@@ -11,6 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration import scratch
+from restoration.samples import Depth, Samples, eight_bits, full_scale, sample_type, strips
+
 Byte = NDArray[np.uint8]
 Float = NDArray[np.float32]
 
@@ -21,27 +24,48 @@ CR_SCALE: Final = 0.5 / (1 - 0.299)
 BT601: Final = np.array([0.299, 0.587, 0.114], np.float32)
 """Luma weights of ITU-R BT.601 for R'G'B' (JPEG's YCbCr)."""
 
-# Pillow's fixed-point BT.601 weights (sum 65536): luma of 8-bit pixels to the last bit.
+# Pillow's fixed-point BT.601 weights (sum 65536): luma of 8-bit pixels to the last bit. With
+# samples of 16 bits the sum just stays below 2^32.
 _FIXED: Final = (19595, 38470, 7471)
 
 
-def luma8(pixels: Byte) -> Byte:
-    """Luma of 8-bit pixels, as Pillow's `convert("L")` computes it.
+def integer_luma(pixels: NDArray[Depth]) -> NDArray[Depth]:
+    """Luma in the samples' own type; of 8-bit pixels as Pillow's `convert("L")` computes it.
 
     Args:
-        pixels: (H, W) or (H, W, 3) uint8; gray comes back as it is.
+        pixels: (H, W) or (H, W, 3), uint8 or uint16; gray comes back as it is.
 
     Returns:
-        (H, W) uint8.
+        (H, W) of that type.
     """
     if pixels.ndim == 2:
         return pixels
-    out = np.empty(pixels.shape[:2], np.uint8)
-    for top in range(0, pixels.shape[0], 1024):
-        strip = pixels[top : top + 1024].astype(np.uint32)
-        total = strip[..., 0] * _FIXED[0] + strip[..., 1] * _FIXED[1] + strip[..., 2] * _FIXED[2]
-        out[top : top + 1024] = (total + 0x8000) >> 16
+    out = scratch.empty(pixels.shape[:2], sample_type(pixels))
+    for rows in strips(pixels):
+        out[rows] = _luma_of_strip(pixels[rows])
+        scratch.release(pixels, out)
     return out
+
+
+def luma8(pixels: Samples) -> Byte:
+    """`integer_luma` in 8 bits; that of 16-bit pixels is rounded: (H, W) uint8."""
+    if pixels.dtype == np.uint8:
+        return eight_bits(integer_luma(pixels))
+    out = scratch.empty(pixels.shape[:2], np.uint8)
+    for rows in strips(pixels):
+        out[rows] = eight_bits(integer_luma(pixels[rows]))
+        scratch.release(pixels, out)
+    return out
+
+
+def _luma_of_strip(pixels: Samples) -> NDArray[np.uint32]:
+    red, green, blue = (pixels[..., i].astype(np.uint32) for i in range(3))
+    red *= _FIXED[0]
+    red += green * np.uint32(_FIXED[1])
+    red += blue * np.uint32(_FIXED[2])
+    red += 0x8000
+    red >>= 16
+    return red
 
 
 def luma(image: NDArray[np.generic]) -> Float:
@@ -50,49 +74,72 @@ def luma(image: NDArray[np.generic]) -> Float:
     return weighted
 
 
-def as_gray(pixels: Byte) -> Byte:
-    """Luma of (H, W) or (H, W, 3) 8-bit pixels, repeated in three channels: (H, W, 3) uint8."""
-    return np.repeat(luma8(pixels)[..., None], 3, axis=2)
+def as_gray(pixels: NDArray[Depth], out: NDArray[Depth] | None = None) -> NDArray[Depth]:
+    """Luma repeated in three channels.
+
+    Args:
+        pixels: (H, W) or (H, W, 3), uint8 or uint16.
+        out: an array to write to, which may be `pixels` itself; None for a new one.
+
+    Returns:
+        (H, W, 3) of that type.
+    """
+    if out is None:
+        out = scratch.empty((*pixels.shape[:2], 3), sample_type(pixels))
+    for rows in strips(pixels):
+        out[rows] = integer_luma(pixels[rows])[..., None]
+        scratch.release(pixels, out)
+    return out
 
 
-def is_neutral(pixels: Byte) -> bool:
+def is_neutral(pixels: Samples) -> bool:
     """Whether an (H, W, 3) array holds three equal channels everywhere."""
-    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
-    return bool(np.array_equal(red, green) and np.array_equal(green, blue))
+    for rows in strips(pixels):
+        strip = pixels[rows]
+        first = strip[..., 0]
+        same = np.array_equal(first, strip[..., 1]) and np.array_equal(first, strip[..., 2])
+        scratch.release(pixels)
+        if not same:
+            return False
+    return True
 
 
-def join_chroma(luma: Byte, chroma: Float) -> Byte:
-    """Join 8-bit luma with chroma so that the luma of the result is the luma given.
+def join_chroma(luma: NDArray[Depth], chroma: Float) -> NDArray[Depth]:
+    """Join luma with chroma so that the luma of the result is the luma given.
 
     Colours outside the RGB cube are desaturated towards gray instead of clipped, because
     clipping one channel would change the luma.
 
     Args:
-        luma: (H, W) uint8.
+        luma: (H, W) uint8 or uint16.
         chroma: (H, W, 2) float32, Cb and Cr in [-0.5, 0.5].
 
     Returns:
-        (H, W, 3) uint8.
+        (H, W, 3) of luma's type.
     """
+    full = full_scale(luma.dtype)
     y = luma.astype(np.float32)
     difference = np.empty((*luma.shape, 3), np.float32)
-    difference[..., 0] = chroma[..., 1] * (255 / CR_SCALE)
-    difference[..., 2] = chroma[..., 0] * (255 / CB_SCALE)
+    difference[..., 0] = chroma[..., 1] * (full / CR_SCALE)
+    difference[..., 2] = chroma[..., 0] * (full / CB_SCALE)
     difference[..., 1] = -(0.299 * difference[..., 0] + 0.114 * difference[..., 2]) / 0.587
     highest, lowest = difference.max(-1), difference.min(-1)
-    room = np.minimum((255 - y) / np.maximum(highest, 1e-6), y / np.maximum(-lowest, 1e-6))
+    room = np.minimum((full - y) / np.maximum(highest, 1e-6), y / np.maximum(-lowest, 1e-6))
     difference *= np.minimum(room, 1)[..., None]
-    rgb = np.rint(y[..., None] + difference).astype(np.int16)
-    return _hold_luma(np.clip(rgb, 0, 255).astype(np.uint8), luma)
+    difference += y[..., None]
+    np.clip(np.rint(difference, out=difference), 0, full, out=difference)
+    return _hold_luma(difference.astype(sample_type(luma)), luma)
 
 
-def _hold_luma(rgb: Byte, luma: Byte) -> Byte:
+def _hold_luma(rgb: NDArray[Depth], luma: NDArray[Depth]) -> NDArray[Depth]:
     """Undo what rounding three channels did to the luma, by single steps of single channels."""
-    # Green moves luma by 0.59 of a step, then red by 0.30 and blue by 0.11: together by one.
-    for channel in (1, 0, 2, 1):
-        error = luma.astype(np.int16) - luma8(rgb)
+    full = full_scale(luma.dtype)
+    # Green moves luma by 0.59 of a step, then red by 0.30 and blue by 0.11: together by one. At
+    # 16 bits float32 and the fixed-point weights may be off by one more, hence a second round.
+    for channel in (1, 0, 2, 1) * 2:
+        error = luma.astype(np.int32) - integer_luma(rgb)
         if not error.any():
             break
         moved = rgb[..., channel] + np.sign(error)
-        rgb[..., channel] = np.clip(moved, 0, 255).astype(np.uint8)
+        rgb[..., channel] = np.clip(moved, 0, full)
     return rgb

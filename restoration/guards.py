@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration import scratch
 from restoration.errors import GuardError
-
-Byte = NDArray[np.uint8]
+from restoration.samples import Samples, full_scale, strips
 
 MEAN_SHIFT: Final = 6.0
 """Restoring moves no channel's mean by more than this (8-bit units) on a noise-free photo."""
@@ -22,11 +22,11 @@ COLLAPSE: Final = 0.25
 """A restored photo keeps at least this share of the contrast that is not noise."""
 
 
-def check_restored(before: Byte, after: Byte, *, noise_sigma: float) -> None:
+def check_restored(before: Samples, after: Samples, *, noise_sigma: float) -> None:
     """Compare a restored photograph with what went in.
 
     Args:
-        before: (H, W) or (H, W, 3) uint8.
+        before: (H, W) or (H, W, 3), uint8 or uint16.
         after: what the networks made of it.
         noise_sigma: of `before`, in 8-bit units.
 
@@ -50,28 +50,34 @@ def check_restored(before: Byte, after: Byte, *, noise_sigma: float) -> None:
         raise GuardError("the output lost most of its contrast (black, blown out or flat)")
 
 
-def check_colorized(luma: Byte, colorized: Byte) -> None:
+def check_colorized(luma: Samples, colorized: Samples) -> None:
     """Refuse a colorized photo of the wrong shape, or one that is a single flat colour.
 
     Raises:
-        GuardError: other shape, or implausibly uniform saturated colour.
+        GuardError: other shape or type, or implausibly uniform saturated colour.
     """
-    if colorized.shape != (*luma.shape, 3):
-        raise GuardError(f"the colorized output is {colorized.shape}, the photo {luma.shape}")
+    if colorized.shape != (*luma.shape, 3) or colorized.dtype != luma.dtype:
+        raise GuardError(
+            f"the colorized output is {colorized.shape} {colorized.dtype}, "
+            f"the photo {luma.shape} {luma.dtype}"
+        )
     means, _ = _moments(colorized)
     if float(means.max() - means.min()) > 100:
         raise GuardError("the colorized output has an implausible cast")
 
 
-def _moments(pixels: Byte) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of each channel, in strips to bound memory."""
+def _moments(pixels: Samples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of each channel in 8-bit units; in strips to bound memory."""
     flat = pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
     total = np.zeros(flat.shape[2])
     squares = np.zeros(flat.shape[2])
-    for top in range(0, flat.shape[0], 512):
-        strip = flat[top : top + 512].astype(np.float64)
+    for rows in strips(flat):
+        strip = flat[rows].astype(np.float64)
         total += strip.sum((0, 1))
-        squares += np.square(strip).sum((0, 1))
+        squares += np.square(strip, out=strip).sum((0, 1))
+        scratch.release(pixels)
     count = flat.shape[0] * flat.shape[1]
     means = total / count
-    return means, np.sqrt(np.maximum(squares / count - means**2, 0))
+    deviations = np.sqrt(np.maximum(squares / count - means**2, 0))
+    scale = 255 / full_scale(pixels.dtype)
+    return means * scale, deviations * scale

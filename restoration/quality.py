@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration import scratch
 from restoration.assess import estimate_noise
 from restoration.colour import luma8
+from restoration.samples import Samples, eight_bits, full_scale, strips
 
 Byte = NDArray[np.uint8]
 
-_STRIP: Final = 1024
 _SSIM_STRIP: Final = 128
 """Rows whose dozen intermediate images stay in the processor's cache."""
 IDENTICAL_PSNR_DB: Final = 100.0
@@ -45,16 +46,17 @@ class Quality:
     contrast: float
 
 
-def measure(pixels: Byte) -> Quality:
-    """Measure (H, W) or (H, W, 3) uint8 pixels."""
+def measure(pixels: Samples) -> Quality:
+    """Measure (H, W) or (H, W, 3) pixels, uint8 or uint16; of the latter their 8-bit rounding."""
     luma = luma8(pixels)
     energy = 0.0
-    for top in range(0, luma.shape[0], _STRIP):
+    for rows in strips(luma):
         # One row of context on each side, so that strips leave no seam in the Laplacian.
-        first, last = max(0, top - 1), min(luma.shape[0], top + _STRIP + 1)
+        first, last = max(0, rows.start - 1), min(luma.shape[0], rows.stop + 1)
         response = cv2.Laplacian(luma[first:last], cv2.CV_16S, borderType=cv2.BORDER_REFLECT_101)
-        inner = response[top - first : top - first + _STRIP]
+        inner = response[rows.start - first : rows.stop - first]
         energy += cv2.norm(inner, cv2.NORM_L2SQR) / luma.size
+        scratch.release(luma)
     # Of the luma, not of the photo: noise that differs between channels partly cancels in luma.
     noise_energy = _LAPLACIAN_NOISE_GAIN * estimate_noise(luma).sigma ** 2
     return Quality(
@@ -64,30 +66,37 @@ def measure(pixels: Byte) -> Quality:
     )
 
 
-def colourfulness(pixels: Byte) -> float:
-    """Hasler-Suesstrunk colourfulness of (H, W, 3) uint8; 0 for (H, W)."""
+def colourfulness(pixels: Samples) -> float:
+    """Hasler-Suesstrunk colourfulness of (H, W, 3), uint8 or uint16; 0 for (H, W)."""
     if pixels.ndim == 2:
         return 0.0
     sums = np.zeros(4)
-    for top in range(0, pixels.shape[0], _STRIP):
-        strip = pixels[top : top + _STRIP].astype(np.float32)
+    for rows in strips(pixels):
+        strip = eight_bits(pixels[rows]).astype(np.float32)
         means, spreads = (each.ravel() for each in cv2.meanStdDev(cv2.transform(strip, _OPPONENT)))
         sums += np.concatenate([means, means**2 + spreads**2]) * (strip.size // 3)
+        scratch.release(pixels)
     mean_rg, mean_yb, square_rg, square_yb = sums / (pixels.shape[0] * pixels.shape[1])
     spread = max(square_rg - mean_rg**2, 0) + max(square_yb - mean_yb**2, 0)
     return float(math.sqrt(spread) + 0.3 * math.hypot(mean_rg, mean_yb))
 
 
-def psnr_db(a: Byte, b: Byte) -> float:
-    """Peak signal-to-noise ratio in dB of two uint8 arrays of one shape (100 if identical)."""
-    total = cv2.norm(a, b, cv2.NORM_L2SQR)
+def psnr_db(a: Samples, b: Samples) -> float:
+    """Peak signal-to-noise ratio in dB of two arrays of one shape and type, to their last bit.
+
+    At most 100, and 100 if they are identical.
+    """
+    total = 0.0
+    for rows in strips(a):
+        total += cv2.norm(a[rows], b[rows], cv2.NORM_L2SQR)
+        scratch.release(a, b)
     if total == 0:
         return IDENTICAL_PSNR_DB
-    return min(IDENTICAL_PSNR_DB, 10 * math.log10(255**2 * a.size / total))
+    return min(IDENTICAL_PSNR_DB, 10 * math.log10(full_scale(a.dtype) ** 2 * a.size / total))
 
 
-def ssim(a: Byte, b: Byte) -> float:
-    """Mean structural similarity of two images' luma, in [-1, 1].
+def ssim(a: Samples, b: Samples) -> float:
+    """Mean structural similarity of two images' luma, in [-1, 1]; 16 bits are rounded to 8.
 
     Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to
     structural similarity", IEEE TIP 2004: Gaussian window of 11 px and sigma 1.5, K1 0.01,
@@ -104,6 +113,7 @@ def ssim(a: Byte, b: Byte) -> float:
         inner = similarity[radius : similarity.shape[0] - radius, radius : width - radius]
         total += float(inner.sum(dtype=np.float64))
         count += inner.size
+        scratch.release(first, second)
     return total / max(count, 1)
 
 

@@ -9,18 +9,16 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from restoration.blend import Grain, blend, eight_bits, grain_of, like
+from restoration.blend import Grain, blend, grain_of, like
 from restoration.colorize import colorize
-from restoration.colour import luma8
+from restoration.colour import integer_luma
 from restoration.guards import check_colorized, check_restored
 from restoration.models import WEIGHTS_FOLDER, Model, load_model
 from restoration.plan import Plan, Step
 from restoration.recipe import Options
-from restoration.tiling import Pixels, Tiling, run_tiled
-
-Byte = NDArray[np.uint8]
+from restoration.samples import Samples, SampleType, are_equal, sample_type
+from restoration.tiling import Tiling, run_tiled
 
 DEFAULT_OPTIONS: Final = Options()
 
@@ -30,12 +28,12 @@ class Job:
     """One photograph and what is to be done to it.
 
     Attributes:
-        pixels: (H, W) or (H, W, 3) uint8.
+        pixels: (H, W) or (H, W, 3), uint8 or uint16; never written to.
         plan: the steps.
         noise_sigma: measured, 8-bit units; the guards allow for it.
     """
 
-    pixels: Byte = field(repr=False)
+    pixels: Samples = field(repr=False)
     plan: Plan
     noise_sigma: float
 
@@ -45,13 +43,13 @@ class Restored:
     """What became of one photograph.
 
     Attributes:
-        pixels: restored, of the input's shape; None where no pixel changed.
-        colorized: (H, W, 3) uint8, or None where colour was not planned.
+        pixels: restored, of the input's shape and type; None where no pixel changed.
+        colorized: (H, W, 3) of the input's type, or None where colour was not planned.
         models: the models that ran, in order.
     """
 
-    pixels: Byte | None = field(repr=False)
-    colorized: Byte | None = field(repr=False)
+    pixels: Samples | None = field(repr=False)
+    colorized: Samples | None = field(repr=False)
     models: tuple[Model, ...] = ()
 
 
@@ -64,7 +62,7 @@ class _Progress:
         grain: what denoising took, where some of it will be given back.
     """
 
-    pixels: Pixels | None = None
+    pixels: Samples | None = None
     grain: Grain | None = None
 
 
@@ -132,15 +130,13 @@ class Restorer:
             ]
             if not chosen:
                 continue
-            inputs: list[Pixels] = []
+            inputs: list[Samples] = []
             for job, own in chosen:
                 inputs.append(_three_channels(job.pixels) if own.pixels is None else own.pixels)
                 own.pixels = None
-            # 16 bits between two networks, so that nothing is lost to rounding on the way.
-            goes_on = step is Step.DENOISE and any(Step.DEBLUR in job.plan.steps for job in jobs)
-            dtype = np.uint16 if goes_on else np.uint8
             model = self.model(step)
-            outputs = run_tiled(model, inputs, self.tiling(model), self.device, dtype=dtype)
+            dtypes = [_type_after(step, job) for job, _ in chosen]
+            outputs = run_tiled(model, inputs, self.tiling(model), self.device, dtype=dtypes)
             for (job, own), output in zip(chosen, outputs, strict=True):
                 own.pixels = output
                 if step is Step.DENOISE and self.options.keep_grain > 0:
@@ -153,17 +149,17 @@ class Restorer:
             pixels = None if done.pixels is None else self._finished_pixels(job, done)
             colorized = None
             if Step.COLORIZE in job.plan.steps:
-                luma = luma8(job.pixels if pixels is None else pixels)
+                luma = integer_luma(job.pixels if pixels is None else pixels)
                 colorized = colorize(luma, self.model(Step.COLORIZE))
                 check_colorized(luma, colorized)
         except Exception as error:
             return error
         return Restored(pixels, colorized, tuple(self.model(step) for step in job.plan.steps))
 
-    def _finished_pixels(self, job: Job, done: _Progress) -> Byte | None:
+    def _finished_pixels(self, job: Job, done: _Progress) -> Samples | None:
         """Check what the networks made and blend it with the photo; None where nothing changes."""
         assert done.pixels is not None
-        restored = like(job.pixels, eight_bits(done.pixels))
+        restored = like(job.pixels, done.pixels, out=done.pixels)
         done.pixels = None
         # Checked as the networks left it: a small strength must not hide that they failed.
         check_restored(job.pixels, restored, noise_sigma=job.noise_sigma)
@@ -173,10 +169,17 @@ class Restorer:
             strength=self.options.strength,
             grain=done.grain,
             keep_grain=self.options.keep_grain,
+            out=restored,
         )
-        return None if np.array_equal(blended, job.pixels) else blended
+        return None if are_equal(blended, job.pixels) else blended
 
 
-def _three_channels(pixels: Byte) -> Byte:
+def _type_after(step: Step, job: Job) -> SampleType:
+    """Of what a step makes: 16 bits between two networks, else the photo's own."""
+    goes_on = step is Step.DENOISE and Step.DEBLUR in job.plan.steps
+    return np.uint16 if goes_on else sample_type(job.pixels)
+
+
+def _three_channels(pixels: Samples) -> Samples:
     # A view: a gray photo costs no copy on its way to the tiles.
     return np.broadcast_to(pixels[..., None], (*pixels.shape, 3)) if pixels.ndim == 2 else pixels

@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from restoration import scratch
 from restoration.errors import GuardError
 from restoration.networks import NetworkConfig
+from restoration.samples import Samples, SampleType, full_scale
 
-Pixels = NDArray[Any]
-"""uint8 or uint16."""
 Network = Callable[[Tensor], Tensor]
 
 _SMALLEST_TILE: Final = 128
@@ -78,12 +78,12 @@ class Tiling:
 
 def run_tiled(
     network: Network,
-    images: Sequence[Pixels],
+    images: Sequence[Samples],
     tiling: Tiling,
     device: torch.device,
     *,
-    dtype: type[np.uint8] | type[np.uint16] = np.uint8,
-) -> list[Pixels]:
+    dtype: SampleType | Sequence[SampleType] = np.uint8,
+) -> list[Samples]:
     """Restore several photographs, batching tiles of equal shape across them.
 
     When the device runs out of memory, the batch and then the tile are halved and the work is
@@ -94,7 +94,7 @@ def run_tiled(
         images: each (H, W, 3), uint8 or uint16.
         tiling: the geometry.
         device: where the network is.
-        dtype: of the results; uint16 keeps precision between two networks.
+        dtype: of the results, or of each; uint16 keeps precision between two networks.
 
     Returns:
         One array per image, of its shape.
@@ -103,9 +103,10 @@ def run_tiled(
         GuardError: the network returned NaN or infinity.
         torch.OutOfMemoryError: even the smallest tile does not fit.
     """
+    dtypes = [dtype] * len(images) if isinstance(dtype, type) else list(dtype)
     while True:
         try:
-            return _run(network, images, tiling, device, dtype)
+            return _run(network, images, tiling, device, dtypes)
         except torch.OutOfMemoryError:
             smaller = tiling.halved()
             if smaller is None:
@@ -159,11 +160,11 @@ def spans(length: int, tiling: Tiling) -> list[_Span]:
 class _Canvas:
     """Collects one photograph's tiles, row of tiles by row of tiles."""
 
-    def __init__(self, image: Pixels, tiling: Tiling, dtype: type[np.uint8 | np.uint16]) -> None:
+    def __init__(self, image: Samples, tiling: Tiling, dtype: SampleType) -> None:
         self.image = image
         self.rows = spans(image.shape[0], tiling)
         self.columns = spans(image.shape[1], tiling)
-        self.output: Pixels = np.empty(image.shape, dtype)
+        self.output: Samples = scratch.empty(image.shape, dtype)
         self._blend = tiling.blend
         self._carry: NDArray[np.float32] | None = None
         self._strip: NDArray[np.float32] | None = None
@@ -179,7 +180,7 @@ class _Canvas:
             mirror = missing[0] < cut.shape[0] and missing[1] < cut.shape[1]
             widths = ((0, int(missing[0])), (0, int(missing[1])), (0, 0))
             cut = np.pad(cut, widths, mode="reflect" if mirror else "edge")
-        scale = np.float32(1 / np.iinfo(cut.dtype).max)
+        scale = np.float32(1 / full_scale(cut.dtype))
         values = np.ascontiguousarray(cut.transpose(2, 0, 1)).astype(np.float32)
         return torch.from_numpy(values * scale)
 
@@ -204,21 +205,24 @@ class _Canvas:
             strip[: self._blend] += self._carry
         is_last = row == len(self.rows) - 1
         done = len(strip) if is_last else len(strip) - self._blend
-        scale = np.iinfo(self.output.dtype).max
-        final = np.clip(np.rint(strip[:done] * scale), 0, scale)
-        self.output[down.first : down.first + done] = final
         self._carry = None if is_last else strip[done:].copy()
+        scale, final = full_scale(self.output.dtype), strip[:done]
+        final *= scale
+        self.output[down.first : down.first + done] = np.clip(
+            np.rint(final, out=final), 0, scale, out=final
+        )
         self._strip = None
+        scratch.release(self.image, self.output)
 
 
 def _run(
     network: Network,
-    images: Sequence[Pixels],
+    images: Sequence[Samples],
     tiling: Tiling,
     device: torch.device,
-    dtype: type[np.uint8] | type[np.uint16],
-) -> list[Pixels]:
-    canvases = [_Canvas(image, tiling, dtype) for image in images]
+    dtypes: Sequence[SampleType],
+) -> list[Samples]:
+    canvases = [_Canvas(image, tiling, dtype) for image, dtype in zip(images, dtypes, strict=True)]
     for batch in _batches(canvases, tiling.batch):
         tiles = torch.stack([canvas.tile(row, column) for canvas, row, column in batch])
         tiles = tiles.to(device, memory_format=torch.channels_last)

@@ -14,8 +14,8 @@ from restoration.assess.spectrum import block_statistics
 from restoration.assess.statistics import photo_statistics
 from restoration.assess.windows import native_windows, without_margins
 from restoration.models import load_model
+from restoration.samples import Samples
 
-Byte = NDArray[np.uint8]
 Double = NDArray[np.float64]
 
 UNKNOWN: Final = Estimate(0.0, 0.0)
@@ -34,11 +34,11 @@ class Strengths:
     blur: Estimate
 
 
-def estimate_strengths(image: Byte) -> Strengths:
+def estimate_strengths(image: Samples) -> Strengths:
     """Measure noise and blur.
 
     Args:
-        image: (H, W) or (H, W, 3) R'G'B', uint8, any size from 1x1 up; is not modified.
+        image: (H, W) or (H, W, 3) R'G'B', uint8 or uint16, any size from 1x1 up; is not modified.
 
     Returns:
         Both estimates: 0 with confidence 0 where a photograph is too small or blank to measure,
@@ -56,11 +56,11 @@ def estimate_strengths(image: Byte) -> Strengths:
     )
 
 
-def estimate_noise(image: Byte) -> Estimate:
+def estimate_noise(image: Samples) -> Estimate:
     """Measure noise alone, in half the time; the result is that of `estimate_strengths`.
 
     Args:
-        image: (H, W) or (H, W, 3) R'G'B', uint8, any size from 1x1 up; is not modified.
+        image: (H, W) or (H, W, 3) R'G'B', uint8 or uint16, any size from 1x1 up; is not modified.
 
     Raises:
         WeightsError: the regressor's weights are missing or altered.

@@ -20,7 +20,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Byte = NDArray[np.uint8]
+from restoration import scratch
+from restoration.samples import Samples, eight_bits
+
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
 
@@ -120,14 +122,16 @@ class _Distances:
     noise: float
 
 
-def _block_means(image: Byte, side: int) -> Float:
+def _block_means(image: Samples, side: int) -> Float:
     """Mean colours (h, w, 3) of square blocks; strip by strip, so that memory stays small."""
     rows, columns = max(1, image.shape[0] // side), max(1, image.shape[1] // side)
     strips = []
     for row in range(rows):
-        strip = image[row * side : (row + 1) * side, : columns * side].astype(np.float32)
+        strip = eight_bits(image[row * side : (row + 1) * side, : columns * side])
+        strip = strip.astype(np.float32)
         mean = cv2.resize(strip, (columns, 1), interpolation=cv2.INTER_AREA)
         strips.append(np.asarray(mean, np.float32).reshape(1, columns, 3))
+        scratch.release(image)
     return np.concatenate(strips, axis=0)
 
 
@@ -212,7 +216,7 @@ def _colourfulness(distances: _Distances) -> float:
     )
 
 
-def estimate_monochrome(image: Byte, noise_sigma: float = 0.0) -> MonochromeEstimate:
+def estimate_monochrome(image: Samples, noise_sigma: float = 0.0) -> MonochromeEstimate:
     """Decide whether a photograph is gray or toned with a single hue.
 
     The confidence is the product of two factors: the number n of blocks, as n / (n + 100); and
@@ -221,7 +225,7 @@ def estimate_monochrome(image: Byte, noise_sigma: float = 0.0) -> MonochromeEsti
     with confidence 1.
 
     Args:
-        image: (H, W) or (H, W, 3) R'G'B', uint8, any size from 1x1 up; is not modified.
+        image: (H, W) or (H, W, 3) R'G'B', uint8 or uint16, any size from 1x1 up; is not modified.
         noise_sigma: standard deviation of the noise per channel in 8-bit units, as
             `estimate_noise` gives it: bounds what may be taken for noise.
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from restoration.assess import edges, spectrum
 from restoration.assess.windows import native_windows, without_margins
+from restoration.samples import Samples
 
-Byte = NDArray[np.uint8]
 Double = NDArray[np.float64]
 
 LENGTH = spectrum.LENGTH + edges.LENGTH
@@ -31,11 +31,11 @@ class PhotoStatistics:
     has_edges: bool
 
 
-def photo_statistics(image: Byte) -> PhotoStatistics | None:
+def photo_statistics(image: Samples) -> PhotoStatistics | None:
     """Measure a photograph's blocks and edges on a bounded number of native windows.
 
     Args:
-        image: (H, W) or (H, W, 3) R'G'B', uint8, any size from 1x1 up; is not modified.
+        image: (H, W) or (H, W, 3) R'G'B', uint8 or uint16, any size from 1x1 up; is not modified.
 
     Returns:
         The statistics; None where the photograph is too small, or all black or white.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restoration.colour import luma
+from restoration.samples import Samples, eight_bits
 
 Byte = NDArray[np.uint8]
 Float = NDArray[np.float32]
@@ -39,15 +40,16 @@ MARGIN_SHARE = 0.12
 """At most this share of each side is taken for margin: an even sky is picture, not margin."""
 
 
-def to_luma(image: Byte) -> Float:
+def to_luma(image: Samples) -> Float:
     """BT.601 luma of colour or gray.
 
     Args:
-        image: (H, W) or (H, W, 3) R'G'B', uint8.
+        image: (H, W) or (H, W, 3) R'G'B', uint8, or uint16, which is rounded to 8 bits.
 
     Returns:
         (H, W) float32 in [0, 255].
     """
+    image = eight_bits(image)
     return image.astype(np.float32) if image.ndim == 2 else luma(image)
 
 
@@ -63,7 +65,7 @@ def _even_lines(plane: Float, limit: int) -> tuple[int, int]:
     )
 
 
-def without_margins(image: Byte) -> Byte:
+def without_margins(image: Samples) -> Samples:
     """Cut the scanner's margin off; the result is a view.
 
     The even white or black border of a scan is neither grainy nor blurred like the photograph
@@ -71,7 +73,7 @@ def without_margins(image: Byte) -> Byte:
     top and left is rounded up to `GRID_STEP`.
 
     Args:
-        image: (H, W) or (H, W, 3), uint8.
+        image: (H, W) or (H, W, 3), uint8 or uint16.
 
     Returns:
         The inner part of `image`: at least 76 % of each side less `GRID_STEP` pixels, never
@@ -106,26 +108,27 @@ def _starts(length: int, side: int, count: int) -> list[int]:
     return [round(index * free / (count - 1)) * GRID_STEP for index in range(count)]
 
 
-def native_windows(image: Byte) -> list[Byte]:
+def native_windows(image: Samples) -> list[Byte]:
     """Cut windows of native pixels on a fixed grid.
 
     Args:
-        image: (H, W) or (H, W, 3), uint8, any size from 1x1 up.
+        image: (H, W) or (H, W, 3), uint8 or uint16, any size from 1x1 up.
 
     Returns:
-        Views of `image`: the whole of it where it has at most `WHOLE_AREA` pixels, else about
-        `GRID_SIDE` squared windows, more along the longer axis, none overlapping another.
+        Views of `image` (where it has 16 bits, copies rounded to 8): the whole of it where it has
+        at most `WHOLE_AREA` pixels, else about `GRID_SIDE` squared windows, more along the longer
+        axis, none overlapping another.
     """
     height, width = image.shape[:2]
     if height * width <= WHOLE_AREA:
-        return [image]
+        return [eight_bits(image)]
     side_y, side_x = min(WINDOW_SIDE, height), min(WINDOW_SIDE, width)
     budget = max(1, WHOLE_AREA // (side_y * side_x))
     rows = min(round(math.sqrt(budget * height / width)), height // side_y, budget)
     rows = max(1, rows)
     columns = max(1, min(budget // rows, width // side_x))
     return [
-        image[y : y + side_y, x : x + side_x]
+        eight_bits(image[y : y + side_y, x : x + side_x])
         for y in _starts(height, side_y, rows)
         for x in _starts(width, side_x, columns)
     ]

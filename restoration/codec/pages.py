@@ -5,13 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from restoration.codec.metadata.model import Metadata
-
-Samples = NDArray[np.uint8] | NDArray[np.uint16]
-"""Integer samples over the type's whole range: 255 or 65535 is full."""
+from restoration.samples import Samples as Samples
 
 
 class ColourModel(enum.StrEnum):
@@ -96,7 +91,7 @@ class Page:
     @property
     def megapixels(self) -> float:
         """Size in 10^6 pixels."""
-        return self.stored.shape[0] * self.stored.shape[1] / 1e6
+        return float(self.stored.shape[0] * self.stored.shape[1] / 1e6)
 
     @property
     def mode(self) -> str:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from restoration.blend import blend, eight_bits, grain_of, like
+from restoration.blend import blend, grain_of, like
+from restoration.samples import eight_bits
 from tests.scenes import noisy, scene
 
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 6))
