@@ -158,7 +158,7 @@ def described_row(prepared: Prepared, workshop: Workshop, seconds_restore: float
         is_monochrome=assessment.is_monochrome,
         monochrome_confidence=assessment.monochrome_confidence,
         plan=tuple(step.value for step in steps),
-        plan_reasons=_reasons(prepared),
+        plan_reasons=reasons(prepared.pages),
         notes=prepared.photo.notes,
         strength=workshop.options.strength if _changes_pixels(steps) else None,
         keep_grain=workshop.options.keep_grain if Step.DENOISE in steps else None,
@@ -169,12 +169,13 @@ def described_row(prepared: Prepared, workshop: Workshop, seconds_restore: float
     )
 
 
-def _reasons(prepared: Prepared) -> tuple[str, ...]:
-    if len(prepared.pages) == 1:
-        return prepared.pages[0].plan.reasons
+def reasons(pages: Sequence[PlannedPage]) -> tuple[str, ...]:
+    """Why each step is taken or left out, page by page where there are several."""
+    if len(pages) == 1:
+        return pages[0].plan.reasons
     return tuple(
         f"page {number}: {reason}"
-        for number, each in enumerate(prepared.pages, 1)
+        for number, each in enumerate(pages, 1)
         for reason in each.plan.reasons
     )
 

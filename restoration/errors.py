@@ -41,6 +41,12 @@ class DecoderKilled(DecoderDied):
     is_permanent = False
 
 
+class DecoderUnavailable(RestorationError):  # noqa: N818
+    """The decoder process does not start; the photo has nothing to do with it."""
+
+    is_permanent = False
+
+
 class TooLarge(RestorationError):  # noqa: N818
     """The image has more pixels than the limit allows."""
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from restoration.assess import ASSESSMENT_VERSION
 from restoration.codec.formats import FORMATS
-from restoration.codec.limits import Limits
+from restoration.codec.limits import DEFAULT_LIMITS, Limits
 from restoration.errors import UsageError
 from restoration.models import DEVICES, WEIGHTS_FOLDER, card_for
 from restoration.plan import ALL_STEPS, Step
@@ -39,7 +39,7 @@ class Options:
     """
 
     steps: tuple[Step, ...] = ALL_STEPS
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT_LIMITS
     strength: float = 1.0
     keep_grain: float = 0.0
     models: tuple[str, ...] = ()

@@ -56,14 +56,17 @@ def empty(shape: tuple[int, ...], dtype: type[Scalar]) -> NDArray[Scalar]:
         return mapped(file.fileno(), shape, dtype)
 
 
-def mapped(descriptor: int, shape: tuple[int, ...], dtype: type[Scalar]) -> NDArray[Scalar]:
-    """An array over the start of an open file: what is written to either is in both.
+def mapped(
+    descriptor: int, shape: tuple[int, ...], dtype: type[Scalar], *, offset: int = 0
+) -> NDArray[Scalar]:
+    """An array over a part of an open file: what is written to either is in both.
 
     Args:
         descriptor: of a file, open for reading and writing, that holds at least the array. The
             mapping outlives it.
         shape: of the array; not empty.
         dtype: NumPy scalar type.
+        offset: where in the file it starts; a multiple of `mmap.ALLOCATIONGRANULARITY`.
 
     Raises:
         ValueError: the file is smaller than the array, or the array is empty.
@@ -72,7 +75,7 @@ def mapped(descriptor: int, shape: tuple[int, ...], dtype: type[Scalar]) -> NDAr
     size = _size(shape, dtype)
     if size == 0:
         raise ValueError(f"an array of shape {shape} cannot be mapped")
-    return np.ndarray(shape, dtype, buffer=_Mapping(descriptor, size))
+    return np.ndarray(shape, dtype, buffer=_Mapping(descriptor, size, offset=offset))
 
 
 def release(*arrays: NDArray[Any]) -> None:

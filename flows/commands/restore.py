@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 
-from flows.commands.options import add_restoration_arguments, options_from
-from flows.progress import QuietlyClosedConsole
-from restoration.assess import assess
-from restoration.codec import SUFFIX_FORMATS, Photo, decode, encode
+from flows.commands.options import add_file_arguments, add_restoration_arguments, options_from
+from flows.outputs import Outputs
+from flows.photo import planned_page
+from flows.progress import QuietlyClosedConsole, printable
+from flows.publishing import sha256_of
+from flows.rows import PlannedPage, reasons
+from restoration.codec import SUFFIX_FORMATS, Photo, shared_decoder
 from restoration.errors import UsageError
 from restoration.models import resolve_device
-from restoration.plan import Plan, make_plan
-from restoration.restore import Job, Restored, Restorer
+from restoration.restore import Job, Restorer
 from storage import LocalDestination
 
 
@@ -21,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", type=Path, metavar="PHOTO")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     add_restoration_arguments(parser)
+    add_file_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -31,23 +36,25 @@ def run(arguments: argparse.Namespace) -> int:
         RestorationError: the photo cannot be restored.
     """
     source, output = arguments.photo, arguments.output
-    options = options_from(arguments)
-    device = resolve_device(arguments.device)
-    target_format = _check_paths(source, output)
+    options = replace(options_from(arguments), output_format=_output_format(source, output))
+    restorer = Restorer(resolve_device(arguments.device), options=options)
     with source.open("rb") as file:
-        photo = decode(file)
-    assessment = assess(photo.pixels)
-    plan = make_plan(assessment, options.steps, strength=options.strength)
-    restorer = Restorer(device, options=options)
-    (result,) = restorer.restore([Job(photo.pixels, plan, assessment.noise_sigma)])
-    if isinstance(result, Exception):
-        raise result
-    written = _write(source, output, target_format, photo, result)
-    _report(plan, written)
+        photo = shared_decoder().decode(file, options.limits, salvage=options.salvage)
+        sha256 = sha256_of(file)
+    pages = tuple(planned_page(page, options) for page in photo.pages)
+    jobs = [Job(each.page.pixels, each.plan, each.assessment.noise_sigma) for each in pages]
+    results = []
+    for result in restorer.restore(jobs):
+        if isinstance(result, Exception):
+            raise result
+        results.append(result)
+    outputs = Outputs(source.name, sha256, photo, pages, results, options)
+    written = _write(source, output, outputs)
+    _report(pages, photo, written)
     return 0
 
 
-def _check_paths(source: Path, output: Path) -> str:
+def _output_format(source: Path, output: Path) -> str:
     if not source.is_file():
         raise UsageError(f"{source}: no such photo")
     if output.suffix.lower() not in SUFFIX_FORMATS:
@@ -66,27 +73,36 @@ def colorized_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}-colorized{output.suffix}")
 
 
-def _write(
-    source: Path, output: Path, target_format: str, photo: Photo, result: Restored
-) -> list[PurePath]:
+def _write(source: Path, output: Path, outputs: Outputs) -> dict[PurePath, tuple[str, ...]]:
+    """Write the outputs; returns what each of them could not hold."""
     store = LocalDestination(output.parent)
-    written = [output]
-    if result.pixels is None and target_format == photo.format:
-        with source.open("rb") as original:
-            store.put(output.name, original)
-    else:
-        pixels = photo.pixels if result.pixels is None else result.pixels
-        store.put(output.name, encode(photo, pixels, file_format=target_format))
-    if result.colorized is not None:
-        beside = colorized_path(output)
-        store.put(beside.name, encode(photo, result.colorized, file_format=target_format))
-        written.append(beside)
-    return list(written)
+    written: dict[PurePath, tuple[str, ...]] = {}
+    for path, pages, steps in (
+        (output, outputs.restored_pages(), outputs.restored_steps()),
+        (colorized_path(output), outputs.colorized_pages(), outputs.colorized_steps()),
+    ):
+        if path == output and outputs.are_the_original:
+            with source.open("rb") as original:
+                store.put(path.name, original)
+            written[path] = ()
+        elif pages is not None:
+            with outputs.encoded(pages, steps) as (file, notes):
+                store.put(path.name, file)
+            written[path] = notes
+    return written
 
 
-def _report(plan: Plan, written: list[PurePath]) -> None:
+def _report(
+    pages: Sequence[PlannedPage], photo: Photo, written: Mapping[PurePath, Sequence[str]]
+) -> None:
     console = QuietlyClosedConsole()
-    for reason in plan.reasons:
-        console.print(reason, highlight=False, markup=False, soft_wrap=True)
-    for path in written:
-        console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+
+    def say(line: str) -> None:
+        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+
+    for reason in reasons(pages):
+        say(reason)
+    for path, notes in written.items():
+        say(f"wrote {path}")
+        for note in dict.fromkeys((*photo.notes, *notes)):
+            say(f"    {note}")

@@ -14,7 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.commands.options import add_file_arguments, add_restoration_arguments, limits_from, options_from
+from flows.commands.options import (
+    add_file_arguments,
+    add_restoration_arguments,
+    limits_from,
+    options_from,
+)
 from flows.embedded_server import be_quiet, prefect_server, server_url
 from flows.planning import Request
 from flows.progress import (

@@ -1,26 +1,38 @@
-"""Image files to pixels and back: the only package that knows file formats.
+"""Image files to pages of samples and back: the only package that knows file formats.
 
-Eight bits per channel, JPEG, PNG, TIFF and WebP. What this package cannot carry through without
-loss (16 bits, CMYK, palettes, several pages) it refuses with `UnsupportedPhoto`, because Pillow
-would convert most of it to 8-bit RGB without a word.
+What goes in comes out with everything that was not asked to change: depth, colours, profile,
+resolution, opacity, pages, EXIF, XMP, IPTC. What a format cannot hold is said in a note; what
+would lose something silently is refused with a reason.
 """
 
 from __future__ import annotations
 
-from restoration.codec.decoding import DEFAULT_MAX_MEGAPIXELS, decode, read_header, upright
+from restoration.codec.decoding import decode
 from restoration.codec.encoding import encode
-from restoration.codec.formats import OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS
-from restoration.codec.photo import Extras, Header, Photo
+from restoration.codec.fitting import colorized_page, restored_page
+from restoration.codec.formats import FORMATS, OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS
+from restoration.codec.headers import read_header
+from restoration.codec.limits import Limits
+from restoration.codec.orientation import upright
+from restoration.codec.pages import ColourModel, Page
+from restoration.codec.photo import Header, Photo
+from restoration.codec.process import DecoderProcess, shared_decoder
 
 __all__ = [
-    "DEFAULT_MAX_MEGAPIXELS",
+    "FORMATS",
     "OTHER_PHOTO_SUFFIXES",
     "SUFFIX_FORMATS",
-    "Extras",
+    "ColourModel",
+    "DecoderProcess",
     "Header",
+    "Limits",
+    "Page",
     "Photo",
+    "colorized_page",
     "decode",
     "encode",
     "read_header",
+    "restored_page",
+    "shared_decoder",
     "upright",
 ]

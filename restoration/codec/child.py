@@ -11,10 +11,10 @@ import socket
 import sys
 from typing import BinaryIO, cast
 
-from restoration.codec.channel import Arena, receive, send_with_arrays
+from restoration.codec.channel import Arena, receive, send, send_with_arrays
 from restoration.codec.decoding import decode
-from restoration.codec.process import DecodeOrder
 from restoration.codec.limits import SECONDS_PER_MEGAPIXEL
+from restoration.codec.process import READY, DecodeOrder
 from restoration.errors import DecodeError, RestorationError, TooLarge
 
 try:
@@ -27,6 +27,8 @@ def main() -> None:
     """Serve orders until the other side is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
     with socket.socket(fileno=int(sys.argv[1])) as channel:
+        with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+            send(channel, READY, nothing.fileno())
         while True:
             try:
                 order, descriptor = receive(channel)

@@ -1,4 +1,4 @@
-"""What a format cannot hold: pages made to fit it, with a note of everything that is left behind."""
+"""Pages made to fit a format, with a note of everything that it cannot hold."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 from restoration import scratch
 from restoration.codec.colour_management import SRGB_PROFILE, from_srgb
 from restoration.codec.formats import Format
-from restoration.codec.pages import ColourModel, Page, Samples
+from restoration.codec.pages import ColourModel, Page
 from restoration.codec.reading import narrowed
+from restoration.samples import Samples, eight_bits
 
 _STRIP_ROWS: Final = 512
 
@@ -43,7 +44,7 @@ def colorized_page(page: Page, colorized: Samples) -> Page:
         colour=ColourModel.RGB,
         bits=8 if colorized.dtype == np.uint8 else max(page.bits, 9),
         alpha=_as_deep(page.alpha, colorized),
-        icc_profile=SRGB_PROFILE,
+        embedded=replace(page.embedded, icc_profile=SRGB_PROFILE, png_colour=()),
     )
 
 
@@ -64,35 +65,25 @@ def fitted(page: Page, target: Format) -> tuple[Page, tuple[str, ...]]:
     if page.bits > target.bits:
         notes.append(f"{page.bits} bits became {target.bits}: {target.name} holds no more")
         page = _of_fewer_bits(page, target.bits)
-    elif page.bits < 8:
+    elif page.bits < 8 and not (page.bits == 1 and target.pages):
         notes.append(f"{page.bits} bits became 8, which restored tones need")
         page = replace(page, bits=8)
-    metadata = page.metadata
-    if metadata.iptc and not target.iptc:
-        notes.append(f"IPTC records are left out: {target.name} has no place for them")
-        metadata = replace(metadata, iptc=None)
-    if metadata.texts and not (target.texts or _are_comments(page, target)):
-        names = ", ".join(sorted({keyword for keyword, _ in metadata.texts}))
-        notes.append(f"texts are left out: {target.name} has no place for them ({names})")
-        metadata = replace(metadata, texts=())
-    if page.dpi and not target.dpi and not metadata.exif:
-        notes.append(f"the resolution is left out: {target.name} has no place for it")
-    return replace(page, metadata=metadata), tuple(notes)
-
-
-def _are_comments(page: Page, target: Format) -> bool:
-    return target.name == "JPEG" and all(word == "comment" for word, _ in page.metadata.texts)
+    return page, tuple(notes)
 
 
 def _as_srgb(page: Page) -> Page:
-    pixels = page.pixels
+    pixels = eight_bits(page.pixels) if page.bits <= 8 else page.pixels
     return replace(
         page,
         stored=pixels,
         colour=ColourModel.GRAY if pixels.ndim == 2 else ColourModel.RGB,
         bits=8 if pixels.dtype == np.uint8 else 16,
         alpha=_as_deep(page.alpha, pixels),
-        icc_profile=SRGB_PROFILE if pixels.ndim == 3 else None,
+        embedded=replace(
+            page.embedded,
+            icc_profile=SRGB_PROFILE if pixels.ndim == 3 else None,
+            png_colour=(),
+        ),
     )
 
 
@@ -102,31 +93,20 @@ def _as_deep(alpha: Samples | None, samples: Samples) -> Samples | None:
         return alpha
     if samples.dtype == np.uint16:
         return alpha.astype(np.uint16) * np.uint16(257)
-    return _rounded(alpha)
+    return eight_bits(alpha)
 
 
 def _of_fewer_bits(page: Page, bits: int) -> Page:
     if bits > 8:
         return replace(page, bits=bits, stored=narrowed_to(page.stored, bits))
-    alpha = None if page.alpha is None else _rounded(page.alpha)
-    return replace(page, bits=8, stored=_rounded(page.stored), alpha=alpha)
+    alpha = None if page.alpha is None else eight_bits(page.alpha)
+    return replace(page, bits=8, stored=eight_bits(page.stored), alpha=alpha)
 
 
 def narrowed_to(samples: Samples, bits: int) -> Samples:
     """uint16 samples rounded to so many bits, and spread over the whole range again."""
     steps = narrowed(samples, bits)
     return (steps << np.uint16(16 - bits)) | (steps >> np.uint16(2 * bits - 16))
-
-
-def _rounded(samples: Samples) -> Samples:
-    """Full-range uint16 samples as uint8, rounded to nearest."""
-    if samples.dtype == np.uint8:
-        return samples
-    out = scratch.empty(samples.shape, np.uint8)
-    for top in range(0, len(samples), _STRIP_ROWS):
-        strip = samples[top : top + _STRIP_ROWS].astype(np.uint32)
-        out[top : top + _STRIP_ROWS] = (strip * 255 + 32767) // 65535
-    return out
 
 
 def _is_opaque(alpha: Samples) -> bool:

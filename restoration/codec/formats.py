@@ -28,10 +28,6 @@ class Format:
         colours: the colour models that its pages can have.
         alpha: whether a page can be transparent.
         pages: whether a file can have several pages that matter.
-        iptc: whether it has a place for IPTC-IIM records.
-        dpi: whether it has a place for a resolution.
-        texts: whether it has a place for PNG's texts.
-        is_lossy: whether writing it changes samples, unless its `Coding` is lossless.
     """
 
     name: str
@@ -40,10 +36,6 @@ class Format:
     colours: frozenset[ColourModel]
     alpha: bool = True
     pages: bool = False
-    iptc: bool = False
-    dpi: bool = True
-    texts: bool = False
-    is_lossy: bool = True
 
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
@@ -56,28 +48,20 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
                 8,
                 frozenset({_GRAY, _RGB, _CMYK}),
                 alpha=False,
-                iptc=True,
             ),
-            Format("PNG", (".png",), 16, frozenset({_GRAY, _RGB}), texts=True, is_lossy=False),
+            Format("PNG", (".png",), 16, frozenset({_GRAY, _RGB})),
             Format(
-                "TIFF",
-                (".tif", ".tiff"),
-                16,
-                frozenset({_GRAY, _RGB, _CMYK, _LAB}),
-                pages=True,
-                iptc=True,
-                is_lossy=False,
+                "TIFF", (".tif", ".tiff"), 16, frozenset({_GRAY, _RGB, _CMYK, _LAB}), pages=True
             ),
-            Format("WEBP", (".webp",), 8, frozenset({_GRAY, _RGB}), dpi=False),
+            Format("WEBP", (".webp",), 8, frozenset({_GRAY, _RGB})),
             Format(
                 "JPEG2000",
                 (".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"),
                 16,
                 frozenset({_GRAY, _RGB}),
-                iptc=True,
             ),
-            Format("AVIF", (".avif",), 12, frozenset({_GRAY, _RGB}), dpi=False),
-            Format("HEIF", (".heic", ".heif", ".hif"), 12, frozenset({_GRAY, _RGB}), dpi=False),
+            Format("AVIF", (".avif",), 12, frozenset({_GRAY, _RGB})),
+            Format("HEIF", (".heic", ".heif", ".hif"), 12, frozenset({_GRAY, _RGB})),
         )
     }
 )
@@ -89,12 +73,11 @@ SUFFIX_FORMATS: Final = MappingProxyType(
 """File name suffixes (lower case) of the formats that are read and written."""
 
 OTHER_PHOTO_SUFFIXES: Final = frozenset(
-    f".{name}"
-    for name in (
-        "jxl bmp dib gif psd psb tga pcx ppm pgm pbm pnm dng cr2 cr3 crw nef nrw arw srf sr2 raf "
-        "orf rw2 pef srw x3f 3fr iiq fff mrw erf kdc dcr raw exr hdr fits fit fts djvu pcd sgi "
-        "jbig2 jxr wdp"
-    ).split()
+    """
+    .jxl .bmp .dib .gif .psd .psb .tga .pcx .ppm .pgm .pbm .pnm .dng .cr2 .cr3 .crw .nef .nrw .arw
+    .srf .sr2 .raf .orf .rw2 .pef .srw .x3f .3fr .iiq .fff .mrw .erf .kdc .dcr .raw .exr .hdr .fits
+    .fit .fts .djvu .pcd .sgi .jbig2 .jxr .wdp
+    """.split()  # noqa: SIM905 - a list of fifty strings would take fifty lines
 )
 """Suffixes of photographs that exist in archives but are not read here: reported, not ignored."""
 

@@ -7,10 +7,11 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from restoration.codec.metadata import exif
-from restoration.codec.metadata.model import Metadata
-from restoration.codec.pages import Coding, ColourModel, Page, Samples
+from restoration.codec.metadata.model import Embedded, Metadata
+from restoration.codec.pages import Coding, ColourModel, Page
 from restoration.codec.reading import Picture, Request, separated, shifted, unshifted
 from restoration.errors import DecodeError, EncodeError, UnsupportedPhoto
+from restoration.samples import Samples
 
 _MODES: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _NEEDED: Final = "HEIC files need pillow-heif: pip install 'restore-archive[heic]'"
@@ -47,25 +48,24 @@ def _picture(primary: Any, samples: Any, request: Request, *, others: int) -> Pi
     decoded = separated(unshifted(samples, bits), request)
     notes = [f"{others} more pictures in the file are left out"] if others else []
     notes += ["a depth map is left out"] if info.get("depth_images") else []
+    block = _without_prefix(info.get("exif"))
     return Picture(
-        decoded.stored,
-        decoded.alpha,
+        decoded,
         ColourModel.GRAY if decoded.stored.ndim == 2 else ColourModel.RGB,
         bits,
-        info.get("icc_profile") or None,
-        None,
-        Metadata(exif=_without_prefix(info.get("exif")), xmp=info.get("xmp") or None),
+        Embedded(
+            Metadata(exif=block, xmp=info.get("xmp") or None),
+            info.get("icc_profile") or None,
+            exif.resolution(block) if block else None,
+        ),
         Coding(compression="hevc"),
         tuple(notes),
     )
 
 
 def _without_prefix(block: bytes | None) -> bytes | None:
-    """An EXIF block from its byte-order mark on, upright as libheif has turned the picture."""
-    if not block:
-        return None
-    plain = block[6:] if block.startswith(b"Exif\0\0") else block
-    return exif.upright(plain)
+    """An EXIF block from its byte-order mark on."""
+    return block.removeprefix(b"Exif\0\0") if block else None
 
 
 def write_heic(page: Page, samples: Samples, file: BinaryIO, quality: int) -> None:
@@ -86,7 +86,7 @@ def write_heic(page: Page, samples: Samples, file: BinaryIO, quality: int) -> No
         raise EncodeError(_NEEDED) from error
     channels = samples.shape[2] if samples.ndim == 3 else 1
     mode = _MODES[channels] + (";16" if samples.dtype == np.uint16 else "")
-    metadata = page.metadata
+    metadata, block = page.embedded.metadata, exif_of(page)
     pillow_heif.options.SAVE_HDR_TO_12_BIT = page.bits > 10
     try:
         pillow_heif.encode(
@@ -96,7 +96,7 @@ def write_heic(page: Page, samples: Samples, file: BinaryIO, quality: int) -> No
             file,
             quality=quality,
             chroma="444",
-            exif=b"Exif\0\0" + metadata.exif if metadata.exif else None,
+            exif=b"Exif\0\0" + block if block else None,
             xmp=metadata.xmp,
             icc_profile=page.icc_profile,
         )
@@ -104,3 +104,11 @@ def write_heic(page: Page, samples: Samples, file: BinaryIO, quality: int) -> No
         raise
     except Exception as error:  # libheif's errors come as several classes
         raise EncodeError(f"the HEIC encoder failed: {error}") from error
+
+
+def exif_of(page: Page) -> bytes | None:
+    """A page's EXIF block; one of the resolution alone, which AVIF and HEIC hold nowhere else."""
+    embedded = page.embedded
+    if embedded.metadata.exif is None and embedded.dpi is not None:
+        return exif.minimal(embedded.dpi)
+    return embedded.metadata.exif

@@ -9,9 +9,18 @@ import numpy as np
 from PIL import Image
 
 from restoration.codec.metadata import jp2
-from restoration.codec.pages import Coding, ColourModel, Page, Samples
-from restoration.codec.reading import Picture, Request, head_of, narrowed, separated, widened
+from restoration.codec.pages import Coding, ColourModel, Page
+from restoration.codec.reading import (
+    Decoded,
+    Picture,
+    Request,
+    head_of,
+    narrowed,
+    separated,
+    widened,
+)
 from restoration.errors import DecodeError, EncodeError, UnsupportedPhoto
+from restoration.samples import Samples
 
 _SIZ: Final = b"\xff\x4f\xff\x51"
 _COD: Final = b"\xff\x52"
@@ -32,25 +41,14 @@ def read_jpeg2000(file: BinaryIO, request: Request) -> list[Picture]:
     request.check_page(head.width, head.height)
     if head.bits > 16 or head.is_signed:
         raise UnsupportedPhoto(f"{head.bits} bits, or samples with a sign, are not supported")
-    if head.bits <= 8:
-        samples = _by_pillow(file)
-    else:
-        samples = _by_openjpeg(file, head)
+    samples = _by_pillow(file) if head.bits <= 8 else _by_openjpeg(file, head)
     decoded = separated(samples, request)
     colour = ColourModel.GRAY if decoded.stored.ndim == 2 else ColourModel.RGB
-    metadata = jp2.read(file, limit_bytes=request.limits.metadata_bytes)
-    return [
-        Picture(
-            widened(decoded.stored, head.bits),
-            None if decoded.alpha is None else widened(decoded.alpha, head.bits),
-            colour,
-            head.bits,
-            jp2.icc(file),
-            jp2.dpi(file),
-            metadata,
-            Coding(compression="jpeg2000", lossless=head.is_reversible),
-        )
-    ]
+    alpha = None if decoded.alpha is None else widened(decoded.alpha, head.bits)
+    decoded = Decoded(widened(decoded.stored, head.bits), alpha)
+    embedded = jp2.read(file, limit_bytes=request.limits.metadata_bytes)
+    coding = Coding(compression="jpeg2000", lossless=head.is_reversible)
+    return [Picture(decoded, colour, head.bits, embedded, coding)]
 
 
 def _by_pillow(file: BinaryIO) -> Any:  # noqa: ANN401

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-import math
 import warnings
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 from PIL import Image, ImageFile
 
-from restoration.codec.pages import JpegCoding, Samples
+from restoration.codec.pages import JpegCoding
 from restoration.errors import DecodeError, EncodeError
+from restoration.samples import Samples
 
 # Limits on pixels are ours (`Limits`), checked from the header before anything is decoded; Pillow's
 # own would refuse a 20,000 x 15,000 scan.
@@ -24,20 +23,7 @@ DEFAULT_QUALITY: Final = 95
 """Of libjpeg's scale, with 4:4:4: what a restored photo loses to it is not seen."""
 
 
-@dataclass(frozen=True)
-class JpegHeader:
-    """What a JPEG's header says of coding and resolution.
-
-    Attributes:
-        coding: tables, subsampling and whether it is progressive.
-        dpi: horizontal and vertical dots per inch, or None.
-    """
-
-    coding: JpegCoding
-    dpi: tuple[float, float] | None
-
-
-def read_header(file: BinaryIO) -> JpegHeader:
+def read_coding(file: BinaryIO) -> JpegCoding:
     """Read how a JPEG was compressed; no sample is decoded.
 
     Raises:
@@ -53,22 +39,11 @@ def read_header(file: BinaryIO) -> JpegHeader:
                 for _, table in sorted(image.quantization.items())
             )
             sampling = tuple((int(layer[1]), int(layer[2])) for layer in image.layer)
-            coding = JpegCoding(tables, sampling, "progressive" in image.info)
-            return JpegHeader(coding, sound_dpi(image.info.get("dpi")))
+            return JpegCoding(tables, sampling, "progressive" in image.info)
     except MemoryError:
         raise
     except Exception as error:  # a header may break Pillow in many ways
         raise DecodeError(f"the JPEG header is damaged: {error}") from error
-
-
-def sound_dpi(value: Any) -> tuple[float, float] | None:  # noqa: ANN401 - whatever a file holds
-    """A resolution that can be written again; scanners write 0/0 for 'unknown'."""
-    try:
-        dpi = (float(value[0]), float(value[1]))
-    except (TypeError, ValueError, IndexError, ZeroDivisionError):
-        return None
-    # Exactly 1 is what a file without a resolution gets in some formats.
-    return dpi if all(math.isfinite(side) and 1 < side < 1e6 for side in dpi) else None
 
 
 def write_jpeg(
@@ -123,4 +98,4 @@ def _standard_tables(quality: int) -> tuple[tuple[int, ...], ...]:
     """The tables that libjpeg makes for a quality, read from what it writes."""
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "JPEG", quality=quality)
-    return read_header(buffer).coding.tables
+    return read_coding(buffer).tables

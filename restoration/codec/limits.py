@@ -95,5 +95,7 @@ class Limits:
         return int(self.max_metadata_mb * 1e6)
 
 
+DEFAULT_LIMITS: Final = Limits()
+
 SECONDS_PER_MEGAPIXEL: Final = 1.0
 """Ten times what the slowest decoder here (JPEG 2000) needs for a megapixel on one core."""

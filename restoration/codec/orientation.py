@@ -12,6 +12,10 @@ _QUARTER_TURNS = {3: 2, 4: 2, 6: 3, 5: 1, 8: 1, 7: 3}
 """Counter-clockwise, as `numpy.rot90` counts, after mirroring."""
 
 
+QUARTER_TURNED = (5, 6, 7, 8)
+"""Orientations whose height becomes the width."""
+
+
 def upright(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Turn stored samples (H, W, ...) upright: a new contiguous array.
 
@@ -26,7 +30,7 @@ def upright(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 def upright_size(width: int, height: int, orientation: int) -> tuple[int, int]:
     """Width and height of the upright picture."""
-    return (height, width) if orientation in (5, 6, 7, 8) else (width, height)
+    return (height, width) if orientation in QUARTER_TURNED else (width, height)
 
 
 def as_stored(picture: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Final
 
-from restoration.codec.metadata.model import Metadata
+from restoration.codec.metadata.model import NOTHING_EMBEDDED, Embedded
 from restoration.samples import Samples as Samples
 
 
@@ -17,7 +18,8 @@ class ColourModel(enum.StrEnum):
     CMYK = "cmyk"
     """Amounts of ink: full is dark."""
     LAB = "lab"
-    """CIE L*a*b*: L* from 0, a* and b* from the middle, as ICC encodes them (ICC.1:2022, 6.3.4)."""
+    """CIE L*a*b*: L* over the whole range of its type; a* and b* from its middle, 128 or 32768, in
+    steps of 1 or 1/256: as TIFF has them (TIFF 6.0, section 23), without its signs."""
 
     @property
     def channels(self) -> int:
@@ -60,6 +62,9 @@ class Coding:
     jpeg: JpegCoding | None = None
 
 
+UNKNOWN_CODING: Final = Coding()
+
+
 @dataclass(frozen=True)
 class Page:
     """One picture of a file, upright, at full resolution.
@@ -72,10 +77,9 @@ class Page:
         alpha: (H, W) opacity of `stored`'s type, or None.
         colour: what `stored` means.
         bits: bits per sample in the file.
-        icc_profile: embedded ICC profile, or None.
-        dpi: horizontal and vertical dots per inch, or None.
-        metadata: what is said about the picture.
+        embedded: profile, resolution and what is said about the picture.
         coding: how it was compressed.
+        turned: whether putting it upright made its height its width.
     """
 
     stored: Samples = field(repr=False)
@@ -83,10 +87,14 @@ class Page:
     alpha: Samples | None = field(repr=False)
     colour: ColourModel
     bits: int
-    icc_profile: bytes | None = field(default=None, repr=False)
-    dpi: tuple[float, float] | None = None
-    metadata: Metadata = Metadata()
-    coding: Coding = Coding()
+    embedded: Embedded = NOTHING_EMBEDDED
+    coding: Coding = UNKNOWN_CODING
+    turned: bool = False
+
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The embedded ICC profile."""
+        return self.embedded.icc_profile
 
     @property
     def megapixels(self) -> float:

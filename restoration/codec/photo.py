@@ -1,13 +1,11 @@
-"""What a photograph is between its file and its file: header, pixels, and what travels along."""
+"""A photograph: one file's pages, and what its header says before they are decoded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
-Byte = NDArray[np.uint8]
+from restoration.codec.pages import Page
+from restoration.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -15,16 +13,14 @@ class Header:
     """What a file's header says, before pixels are decoded.
 
     Attributes:
-        format: JPEG, PNG, TIFF or WEBP.
-        width: pixels, as stored (before the EXIF orientation is applied).
+        format: a name of `FORMATS`.
+        width: pixels, as stored (before the orientation is applied); of a TIFF's first page.
         height: pixels, as stored.
-        mode: Pillow's name of the pixel mode, such as RGB or L.
     """
 
     format: str
     width: int
     height: int
-    mode: str
 
     @property
     def megapixels(self) -> float:
@@ -33,47 +29,32 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Extras:
-    """What travels with the pixels from the source file to the output.
-
-    Attributes:
-        alpha: (H, W) uint8 opacity, upright, or None.
-        icc_profile: embedded ICC profile, or None.
-        exif: serialised EXIF with the orientation set to 1, or None.
-        xmp: XMP packet, or None.
-        dpi: horizontal and vertical dots per inch, or None.
-        tiff_tags: descriptive text tags of a TIFF.
-        compression: Pillow's name of a TIFF's compression.
-        lossless: whether a WebP was compressed without loss.
-    """
-
-    alpha: Byte | None = field(default=None, repr=False)
-    icc_profile: bytes | None = field(default=None, repr=False)
-    exif: bytes | None = field(default=None, repr=False)
-    xmp: bytes | None = field(default=None, repr=False)
-    dpi: tuple[float, float] | None = None
-    tiff_tags: tuple[tuple[int, str], ...] = ()
-    compression: str = ""
-    lossless: bool = False
-
-
-@dataclass(frozen=True)
 class Photo:
     """A decoded photograph.
 
     Attributes:
-        pixels: (H, W) or (H, W, 3) uint8, upright, at full resolution.
-        format: JPEG, PNG, TIFF or WEBP.
-        mode: pixel mode of the source file.
-        extras: what else must reach the output.
+        format: a name of `FORMATS`.
+        pages: one or more, in the file's order.
+        notes: what the file holds that does not travel on, one line each.
+        is_salvaged: whether a damaged file was decoded as far as it goes.
     """
 
-    pixels: Byte = field(repr=False)
     format: str
-    mode: str
-    extras: Extras = Extras()
+    pages: tuple[Page, ...] = field(repr=False)
+    notes: tuple[str, ...] = ()
+    is_salvaged: bool = False
+
+    @property
+    def main(self) -> Page:
+        """The largest page: the first of those, where several are as large."""
+        return max(self.pages, key=lambda page: page.megapixels)
+
+    @property
+    def pixels(self) -> Samples:
+        """The main page as the networks see it: sRGB, (H, W) or (H, W, 3)."""
+        return self.main.pixels
 
     @property
     def megapixels(self) -> float:
-        """Size in 10^6 pixels."""
-        return float(self.pixels.shape[0] * self.pixels.shape[1] / 1e6)
+        """Size of all pages in 10^6 pixels."""
+        return sum(page.megapixels for page in self.pages)

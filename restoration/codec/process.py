@@ -13,13 +13,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
 from restoration.codec.channel import receive, send
-from restoration.codec.limits import Limits
+from restoration.codec.limits import DEFAULT_LIMITS, Limits
 from restoration.codec.photo import Photo
-from restoration.errors import DecodeError, DecoderDied, DecoderKilled
+from restoration.errors import DecodeError, DecoderDied, DecoderKilled, DecoderUnavailable
 
+READY: Final = "ready"
+"""What the process says when it can take orders."""
 _COPY_BYTES: Final = 1 << 20
 
 
@@ -47,7 +49,9 @@ class DecoderProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
 
-    def decode(self, file: BinaryIO, limits: Limits = Limits(), *, salvage: bool = False) -> Photo:
+    def decode(
+        self, file: BinaryIO, limits: Limits = DEFAULT_LIMITS, *, salvage: bool = False
+    ) -> Photo:
         """Decode as `restoration.codec.decode` does, at arm's length.
 
         Args:
@@ -58,6 +62,7 @@ class DecoderProcess:
         Raises:
             DecodeError: damaged, empty, or no image of a known format.
             DecoderDied: the decoder crashed, took too long or was killed.
+            DecoderUnavailable: the process does not start.
             TooLarge: over one of the limits.
             UnsupportedPhoto: something that cannot be carried through without loss.
         """
@@ -88,16 +93,35 @@ class DecoderProcess:
         with theirs:
             # The paths by which this process found the package, however it was started.
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "restoration.codec.child", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=environment,
-            )
-        self._channel = ours
+            with tempfile.TemporaryFile() as complaints:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "restoration.codec.child", str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=complaints,
+                    env=environment,
+                )
+                theirs.close()  # or its end would never be seen
+                self._channel = ours
+                self._await_start(ours, complaints)
         return ours
+
+    def _await_start(self, channel: socket.socket, complaints: IO[bytes]) -> None:
+        """Wait until the process has imported its libraries.
+
+        Raises:
+            DecoderUnavailable: it has not: no photo is to blame.
+        """
+        try:
+            _, nothing = receive(channel)
+            os.close(nothing)
+        except (EOFError, OSError) as error:
+            self._end()
+            complaints.seek(0)
+            lines = complaints.read().decode("utf-8", "replace").split("\n")
+            reason = next((line for line in reversed(lines) if line.strip()), "no reason given")
+            raise DecoderUnavailable(f"the decoder process does not start: {reason}") from error
 
     def _end(self) -> int:
         if self._channel is not None:
@@ -137,3 +161,11 @@ def _descriptor_of(file: BinaryIO) -> Iterator[int]:
             yield copy.fileno()
     else:
         yield descriptor
+
+
+_shared = DecoderProcess()
+
+
+def shared_decoder() -> DecoderProcess:
+    """The one decoder of this process; it ends with it."""
+    return _shared

@@ -11,9 +11,10 @@ import numpy as np
 
 from restoration.codec import vips
 from restoration.codec.limits import Limits
-from restoration.codec.metadata.model import Metadata
-from restoration.codec.orientation import as_stored, upright_size
-from restoration.codec.pages import Coding, ColourModel, Samples
+from restoration.codec.metadata.model import NOTHING_EMBEDDED, Embedded
+from restoration.codec.orientation import QUARTER_TURNED, as_stored, upright_size
+from restoration.codec.pages import UNKNOWN_CODING, Coding, ColourModel
+from restoration.samples import Samples
 
 Allocate = Callable[[tuple[int, ...], Any], Any]
 """Makes an array of a shape and a NumPy type."""
@@ -50,29 +51,39 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A page as a reader hands it over: everything but its colours as the networks see them.
+class Decoded:
+    """Samples of one picture, upright.
 
-    Attributes are those of `Page`, and `notes`: what could not be carried over, one line each.
+    Attributes:
+        stored: see `Page`.
+        alpha: see `Page`.
+        turned: see `Page`.
     """
 
     stored: Samples = field(repr=False)
     alpha: Samples | None = field(repr=False)
-    colour: ColourModel
-    bits: int
-    icc_profile: bytes | None = field(default=None, repr=False)
-    dpi: tuple[float, float] | None = None
-    metadata: Metadata = Metadata()
-    coding: Coding = Coding()
-    notes: tuple[str, ...] = ()
+    turned: bool = False
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """Samples of one picture, upright."""
+class Picture:
+    """A page as a reader hands it over: everything but its colours as the networks see them.
 
-    stored: Samples
-    alpha: Samples | None
+    Attributes:
+        decoded: the samples.
+        colour: what they mean.
+        bits: per sample in the file.
+        embedded: as in the file; the EXIF block still has the orientation of the file.
+        coding: how it was compressed.
+        notes: what could not be carried over, one line each.
+    """
+
+    decoded: Decoded
+    colour: ColourModel
+    bits: int
+    embedded: Embedded = NOTHING_EMBEDDED
+    coding: Coding = UNKNOWN_CODING
+    notes: tuple[str, ...] = ()
 
 
 def read_with_vips(
@@ -98,7 +109,7 @@ def read_with_vips(
     vips.copy_samples(
         opened, as_stored(stored, turn), None if alpha is None else as_stored(alpha, turn)
     )
-    return Decoded(stored, alpha)
+    return Decoded(stored, alpha, turned=turn in QUARTER_TURNED)
 
 
 def widened(samples: Samples, bits: int) -> Samples:

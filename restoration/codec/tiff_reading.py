@@ -10,21 +10,21 @@ import numpy as np
 import tifffile
 
 from restoration.codec import vips
-from restoration.codec.metadata import tiff_tags
-from restoration.codec.orientation import as_stored, upright_size
-from restoration.codec.pages import Coding, ColourModel, Samples
+from restoration.codec.metadata import tiff
+from restoration.codec.orientation import QUARTER_TURNED, as_stored, upright_size
+from restoration.codec.pages import Coding, ColourModel
 from restoration.codec.reading import Decoded, Picture, Request, read_with_vips
 from restoration.errors import DecodeError, UnsupportedPhoto
+from restoration.samples import Samples
 
 _REDUCED: Final = 1
 _MASK: Final = 4
 _CIELAB: Final = 8
+_PREMULTIPLIED: Final = 1
 _COMPRESSIONS: Final = {
     1: "none", 2: "ccitt", 3: "ccitt", 4: "ccitt", 5: "lzw", 6: "jpeg", 7: "jpeg",
     8: "deflate", 32946: "deflate", 32773: "packbits", 50000: "zstd", 50001: "webp",
 }  # fmt: skip
-_UNITS_PER_INCH: Final = {2: 1.0, 3: 2.54}
-"""Resolution units that mean something: inch and centimetre."""
 
 
 def read_tiff(file: BinaryIO, request: Request) -> list[Picture]:
@@ -35,31 +35,18 @@ def read_tiff(file: BinaryIO, request: Request) -> list[Picture]:
         TooLarge: over one of the limits.
         UnsupportedPhoto: samples of a kind that is not read here.
     """
+    file.seek(0)
     try:
-        with tifffile.TiffFile(file) as tif:
+        with tifffile.TiffFile(file, name="photo.tif") as tif:
             return list(_pictures(tif, file, request))
     except (tifffile.TiffFileError, ValueError, KeyError, IndexError, TypeError) as error:
         # tifffile raises what its Python code happens to meet in a damaged directory.
         raise DecodeError(f"the TIFF directory is damaged: {error}") from error
 
 
-def read_size(file: BinaryIO) -> tuple[int, int]:
-    """Width and height of the first page as stored, pixels.
-
-    Raises:
-        DecodeError: the directory is damaged.
-    """
-    try:
-        with tifffile.TiffFile(file) as tif:
-            page = tif.pages.first
-            return int(page.imagewidth), int(page.imagelength)
-    except Exception as error:  # see read_tiff
-        raise DecodeError(f"the TIFF directory is damaged: {error}") from error
-
-
 def _pictures(tif: Any, file: BinaryIO, request: Request) -> Iterator[Picture]:  # noqa: ANN401
     megapixels, copies = 0.0, 0
-    if tif.is_dng or False:
+    if tif.is_dng:
         raise UnsupportedPhoto("a camera's raw file (DNG) is not a picture yet; develop it first")
     found = []
     for index, page in enumerate(_pages(tif, request)):
@@ -101,26 +88,16 @@ def _read_page(
     file: BinaryIO,
     request: Request,
 ) -> Picture:
-    metadata = tiff_tags.read(tif, index, limit_bytes=request.limits.metadata_bytes)
+    embedded = tiff.read(file, index, limit_bytes=request.limits.metadata_bytes)
     orientation = int(_tag(page, 274, 1))
     if int(page.photometric) == _CIELAB:
-        colour, bits, icc = ColourModel.LAB, int(page.bitspersample), None
+        colour, bits = ColourModel.LAB, int(page.bitspersample)
         decoded = _read_lab(page, orientation, request)
     else:
         opened = vips.open_picture(file, "TIFF", page=index, salvage=request.salvage)
-        colour, bits, icc = opened.colour, opened.bits, opened.icc_profile
+        colour, bits = opened.colour, opened.bits
         decoded = read_with_vips(opened, request, orientation=orientation)
-    return Picture(
-        decoded.stored,
-        decoded.alpha,
-        colour,
-        bits,
-        icc,
-        _dpi(page),
-        metadata,
-        _coding(page, tif),
-        _notes(page, index),
-    )
+    return Picture(decoded, colour, bits, embedded, _coding(page, tif), _notes(page))
 
 
 def _read_lab(page: Any, orientation: int, request: Request) -> Decoded:  # noqa: ANN401
@@ -139,7 +116,7 @@ def _read_lab(page: Any, orientation: int, request: Request) -> Decoded:  # noqa
     view[...] = samples
     # a* and b* are signed in the file (TIFF 6.0, section 23) and start from the middle here.
     stored[..., 1:] ^= stored.dtype.type(1 << (8 * stored.itemsize - 1))
-    return Decoded(stored, None)
+    return Decoded(stored, None, turned=orientation in QUARTER_TURNED)
 
 
 def _coding(page: Any, tif: Any) -> Coding:  # noqa: ANN401
@@ -151,29 +128,10 @@ def _coding(page: Any, tif: Any) -> Coding:  # noqa: ANN401
     )
 
 
-def _notes(page: Any, index: int) -> tuple[str, ...]:  # noqa: ANN401
-    notes = []
-    if int(_tag(page, 338, (0,))[0] if isinstance(_tag(page, 338, 0), tuple) else 0) == 1:
-        notes.append(f"page {index + 1}: premultiplied opacity is stored apart from the colours")
-    return tuple(notes)
-
-
-def _dpi(page: Any) -> tuple[float, float] | None:  # noqa: ANN401
-    factor = _UNITS_PER_INCH.get(int(_tag(page, 296, 2)))
-    sides = [_ratio(_tag(page, number, None)) for number in (282, 283)]
-    if factor is None or sides[0] is None or sides[1] is None:
-        return None
-    return sides[0] * factor, sides[1] * factor
-
-
-def _ratio(value: Any) -> float | None:  # noqa: ANN401
-    """A rational number above 0; scanners write 0/0 for 'unknown'."""
-    try:
-        top, bottom = value
-        ratio = float(top) / float(bottom)
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    return ratio if 0 < ratio < 1e6 else None
+def _notes(page: Any) -> tuple[str, ...]:  # noqa: ANN401
+    if _PREMULTIPLIED in tuple(page.extrasamples):
+        return ("premultiplied opacity is stored apart from the colours",)
+    return ()
 
 
 def _tag(page: Any, number: int, default: Any) -> Any:  # noqa: ANN401

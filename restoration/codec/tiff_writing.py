@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import tifffile
 
 from restoration import scratch
-from restoration.codec.metadata import tiff_tags
+from restoration.codec.metadata import tiff
 from restoration.codec.pages import ColourModel, Page
 from restoration.errors import EncodeError
 
@@ -22,18 +20,24 @@ _PHOTOMETRICS: Final = {
     ColourModel.CMYK: "separated",
     ColourModel.LAB: "cielab",
 }
+_NOT_OF_TIFFS: Final = {"", "av1", "hevc", "jpeg2000", "webp"}
 _STRIP_BYTES: Final = 1 << 18
 _CLASSIC_BYTES: Final = 3 << 30
 """From here on offsets of 32 bits may not reach: such a file becomes BigTIFF."""
 
 
-def write_tiff(pages: Sequence[Page], path: Path) -> tuple[str, ...]:
+def write_tiff(pages: Sequence[Page], file: BinaryIO) -> tuple[str, ...]:
     """Write pages to a new file.
 
-    Samples are read strip by strip and compressed as in the source, where that loses nothing.
+    Samples are compressed strip by strip or tile by tile as in the source, where that loses
+    nothing.
+
+    Args:
+        pages: what to write.
+        file: empty and seekable, open for reading and writing.
 
     Returns:
-        Notes on what is stored in another way than in the source.
+        One line for everything that is stored in another way than in the source, or not at all.
 
     Raises:
         EncodeError: the encoder refused.
@@ -41,19 +45,25 @@ def write_tiff(pages: Sequence[Page], path: Path) -> tuple[str, ...]:
     size = sum(page.stored.nbytes for page in pages)
     is_big = any(page.coding.is_bigtiff for page in pages) or size > _CLASSIC_BYTES
     try:
-        with tifffile.TiffWriter(path, bigtiff=is_big) as writer:
+        with tifffile.TiffWriter(_handle(file), bigtiff=is_big) as writer:
             for page in pages:
                 _write_page(writer, page)
-        for index, page in enumerate(pages):
-            tiff_tags.append_sub_ifds(path, index, page.metadata.exif)
+        lost = tiff.insert(file, [page.embedded.metadata for page in pages])
     except MemoryError:
         raise
     except Exception as error:  # tifffile and its codecs raise what they like
         raise EncodeError(f"the TIFF encoder failed: {error}") from error
-    lossy = {page.coding.compression for page in pages} - set(_LOSSLESS) - {""}
-    return tuple(
-        f"{name} compression became Deflate, which loses nothing" for name in sorted(lossy)
-    )
+    lossy = {page.coding.compression for page in pages} - set(_LOSSLESS) - _NOT_OF_TIFFS
+    notes = [f"{name} compression became Deflate, which loses nothing" for name in sorted(lossy)]
+    for number, lines in enumerate(lost, 1):
+        where = f"page {number}: " if len(pages) > 1 else ""
+        notes += [f"{where}{line}" for line in lines]
+    return tuple(notes)
+
+
+def _handle(file: BinaryIO) -> Any:  # noqa: ANN401
+    """tifffile wants a name, which temporary files lack."""
+    return tifffile.FileHandle(file, name="photo.tif")
 
 
 def _write_page(writer: Any, page: Page) -> None:  # noqa: ANN401
@@ -69,10 +79,9 @@ def _write_page(writer: Any, page: Page) -> None:  # noqa: ANN401
         "software": False,
         "contiguous": False,
         "maxworkers": 1,
-        "extratags": tiff_tags.extra_tags(page.metadata),
     }
-    if page.dpi is not None:
-        options |= {"resolution": page.dpi, "resolutionunit": "INCH"}
+    if page.embedded.dpi is not None:
+        options |= {"resolution": page.embedded.dpi, "resolutionunit": "INCH"}
     if page.coding.tile is not None and all(side % 16 == 0 for side in page.coding.tile):
         options["tile"] = page.coding.tile
     else:
@@ -96,8 +105,3 @@ def _interleaved(page: Page) -> Any:  # noqa: ANN401
     if alpha is not None:
         out[..., -1] = alpha
     return out
-
-
-def as_one_page(page: Page) -> Page:
-    """A page of another format as a TIFF's: compressed with Deflate."""
-    return replace(page, coding=replace(page.coding, compression="deflate", jpeg=None))

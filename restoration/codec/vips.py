@@ -17,8 +17,9 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import pyvips
 
-from restoration.codec.pages import ColourModel, Samples
+from restoration.codec.pages import ColourModel
 from restoration.errors import DecodeError, EncodeError, UnsupportedPhoto
+from restoration.samples import Samples
 
 # Operations are cached by file name and arguments: a file that was replaced would come back as it
 # was before.
@@ -43,7 +44,10 @@ _COLOURS: Final = {
     "rgb": ColourModel.RGB,
     "cmyk": ColourModel.CMYK,
 }
-_DTYPES: Final = {"uchar": np.dtype(np.uint8), "ushort": np.dtype(np.uint16)}
+_DTYPES: Final[Mapping[str, np.dtype[Any]]] = {
+    "uchar": np.dtype(np.uint8),
+    "ushort": np.dtype(np.uint16),
+}
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,8 @@ def copy_samples(opened: Opened, samples: Samples, alpha: Samples | None) -> Non
             data = region.fetch(0, top, opened.width, rows)
         except pyvips.Error as error:
             raise DecodeError(
-                f"the data is damaged or cut off at row {top} of {opened.height} "
-                f"({_reason(error)}); look for another copy of the file"
+                f"the data is damaged or cut off ({_reason(error)}); "
+                "look for another copy of the file"
             ) from error
         strip = np.frombuffer(data, opened.dtype).reshape(rows, opened.width, -1)
         colour = strip[..., 0] if channels == 1 else strip[..., :channels]
@@ -238,4 +242,5 @@ def _blob(image: Any, name: str) -> bytes | None:  # noqa: ANN401
 def _reason(error: pyvips.Error) -> str:
     """What libvips says: the last line, since it may still tell of earlier pictures before."""
     lines = [line.strip() for line in str(error.detail or error.message).splitlines()]
-    return next((line for line in reversed(lines) if line), "no reason given")
+    last = next((line for line in reversed(lines) if line), "no reason given")
+    return last.partition(": ")[2] or last

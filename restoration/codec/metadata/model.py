@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class Embedded:
     icc_profile: bytes | None = field(default=None, repr=False)
     dpi: tuple[float, float] | None = None
     png_colour: tuple[tuple[bytes, bytes], ...] = ()
+
+
+NOTHING_EMBEDDED: Final = Embedded()
 
 
 @dataclass(frozen=True)
