@@ -80,6 +80,11 @@ class DecoderProcess:
         assert isinstance(answer, Photo)
         return answer
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None before the first photo."""
+        return None if self._process is None else self._process.pid
+
     def close(self) -> None:
         """End the process, if there is one."""
         with self._lock:
