@@ -100,7 +100,7 @@ def test_inserting_twice_is_inserting_once(file_format: str) -> None:
     profile=st.none() | st.binary(min_size=1, max_size=150_000),
     dpi=st.none() | st.integers(1, 4800).map(lambda n: (float(n), float(n))),
 )
-def test_round_trip(  # noqa: PLR0913
+def test_round_trip(
     file_format: str,
     order: str,
     note: bytes,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import pytest
@@ -117,10 +118,8 @@ def test_damage_raises_nothing_but_our_own(data: st.DataObject, order: str) -> N
     exif.resolution(damaged)
     exif.fitted(damaged, 100)
     for change in (exif.upright, lambda b: exif.with_dimensions(b, 7, 9)):
-        try:
+        with contextlib.suppress(DamagedMetadata):
             assert len(change(damaged)) == len(damaged)
-        except DamagedMetadata:
-            pass
 
 
 def test_a_block_that_is_too_long_loses_its_largest_values_and_says_which() -> None:

@@ -105,11 +105,11 @@ def test_a_chunk_with_a_wrong_sum_is_left_out_and_said() -> None:
 
 def test_a_text_bomb_is_refused() -> None:
     inflater = zlib.compressobj(9)
-    bomb = b"".join(inflater.compress(bytes(1 << 20)) for _ in range(65)) + inflater.flush()
-    assert len(bomb) < 100_000
+    bomb = b"".join(inflater.compress(bytes(1 << 20)) for _ in range(9)) + inflater.flush()
+    assert len(bomb) < 10_000
     for kind, head in ((b"zTXt", b"k\0\0"), (b"iTXt", b"k\0\1\0\0\0"), (b"iCCP", b"k\0\0")):
         with pytest.raises(TooLarge, match="--max-metadata-mb"):
-            read("PNG", with_chunks(chunk(kind, head + bomb)))
+            read("PNG", with_chunks(chunk(kind, head + bomb)), limit_bytes=8 << 20)
 
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
