@@ -131,7 +131,13 @@ def _dpi(data: bytes) -> tuple[float, float] | None:
     across, down, unit = struct.unpack(">IIB", data)
     if unit != 1 or not across or not down:  # else only the pixels' shape is known
         return None
-    return across * _METRES_PER_INCH, down * _METRES_PER_INCH
+    return _inches(across), _inches(down)
+
+
+def _inches(per_metre: int) -> float:
+    """Dots per inch: the whole number that is written as this many per metre, if there is one."""
+    dpi = per_metre * _METRES_PER_INCH
+    return float(round(dpi)) if round(round(dpi) / _METRES_PER_INCH) == per_metre else dpi
 
 
 def _embedded(found: _Found) -> Embedded:
