@@ -47,9 +47,7 @@ from restoration.samples import Samples, eight_bits, full_scale, sample_type, st
 Word = NDArray[np.uint16]
 
 PERCEPTUAL: Final = imagecodecs.CMS.INTENT.PERCEPTUAL
-_FLAGS: Final = (
-    imagecodecs.CMS.FLAGS.NOOPTIMIZE | imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION
-)
+_FLAGS: Final = imagecodecs.CMS.FLAGS.NOOPTIMIZE | imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION
 _HALF_STEP: Final = 128
 """Half of a step of 8 bits in 16 bits: what rounding to 8 bits may hide."""
 _LATTICE_POINTS: Final = 17
@@ -75,7 +73,7 @@ def _built_in(name: str) -> bytes:
 
 
 SRGB_PROFILE: Final = _built_in("srgb")
-"""sRGB (IEC 61966-2-1) in 480 bytes, ICC version 4: of Clinton Ingram's Compact ICC Profiles, CC0."""
+"""sRGB (IEC 61966-2-1), ICC version 4, 480 bytes: a Compact ICC Profile by Clinton Ingram, CC0."""
 
 
 def fits(icc_profile: bytes, colour: ColourModel) -> bool:
@@ -154,9 +152,7 @@ def from_srgb(
             if colour is ColourModel.LAB:
                 out[rows, :, 0] = _moved(stored[rows, :, 0], change)
             else:
-                out[rows] = _moved(
-                    stored[rows], change if stored.ndim == 2 else change[..., None]
-                )
+                out[rows] = _moved(stored[rows], change if stored.ndim == 2 else change[..., None])
         scratch.release(stored, before, after, out)
     return out
 
