@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageCms
 
-from restoration.codec.colour_management import SRGB_PROFILE, fits, from_srgb, to_srgb
+from restoration.codec.colour_management import from_srgb, to_srgb
+from restoration.codec.icc import SRGB_PROFILE, fits
 from restoration.codec.pages import ColourModel
 from tests.scenes import gray_scene, noisy, scene
 
@@ -322,7 +323,8 @@ def test_no_profile_however_broken_raises(
 def test_our_profile_is_small_and_always_the_same() -> None:
     assert len(SRGB_PROFILE) < 1000
     code = (
-        "import sys; from restoration.codec.colour_management import SRGB_PROFILE as p;"
+        "import sys, restoration.codec.colour_management;"
+        "from restoration.codec.icc import SRGB_PROFILE as p;"
         "assert 'torch' not in sys.modules; sys.stdout.write(p.hex())"
     )
     root = Path(__file__).parents[2]
