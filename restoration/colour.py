@@ -48,12 +48,12 @@ def integer_luma(pixels: NDArray[Depth]) -> NDArray[Depth]:
 
 
 def luma8(pixels: Samples) -> Byte:
-    """`integer_luma` in 8 bits; that of 16-bit pixels is rounded: (H, W) uint8."""
+    """Luma of the 8-bit rounding of (H, W) or (H, W, 3) pixels: (H, W) uint8."""
     if pixels.dtype == np.uint8:
         return eight_bits(integer_luma(pixels))
     out = scratch.empty(pixels.shape[:2], np.uint8)
     for rows in strips(pixels):
-        out[rows] = eight_bits(integer_luma(pixels[rows]))
+        out[rows] = integer_luma(eight_bits(pixels[rows]))
         scratch.release(pixels, out)
     return out
 

@@ -43,6 +43,9 @@ DOORS = {
     "types_boto3_s3": ("storage/s3/",),
     # The picture grid needs a font, which OpenCV before 5 has only as bare strokes.
     "PIL": ("restoration/codec/", "restoration/evaluation/grid.py"),
+    "imagecodecs": ("restoration/codec/",),
+    "pyvips": ("restoration/codec/",),
+    "tifffile": ("restoration/codec/",),
     "safetensors": ("restoration/models.py", "restoration/training/"),
     "skimage": ("restoration/evaluation/",),
     "cleanvision": ("restoration/evaluation/assessment_peers.py",),

@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration import scratch
 from restoration.colour import luma
 from restoration.samples import Samples, eight_bits
 
@@ -85,9 +86,11 @@ def without_margins(image: Samples) -> Samples:
     down = max(1, height // 1024)
     limit_rows, limit_columns = int(height * MARGIN_SHARE), int(width * MARGIN_SHARE)
     rows = np.concatenate([image[:limit_rows, ::along], image[height - limit_rows :, ::along]])
+    scratch.release(image)
     columns = np.concatenate(
         [image[::down, :limit_columns], image[::down, width - limit_columns :]], axis=1
     )
+    scratch.release(image)
     top, bottom = _even_lines(to_luma(rows), limit_rows) if limit_rows else (0, 0)
     left, right = _even_lines(to_luma(columns).T, limit_columns) if limit_columns else (0, 0)
     top, left = _on_grid(top, height - bottom), _on_grid(left, width - right)

@@ -34,54 +34,30 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
 
-import imagecodecs
 import numpy as np
-import pyvips
 from numpy.typing import NDArray
 
 from restoration import scratch
+from restoration.codec.icc import (
+    LAB_PROFILE,
+    SRGB_PROFILE,
+    ProfileError,
+    Word,
+    built_in,
+    misfit,
+    transform,
+)
 from restoration.codec.pages import ColourModel
 from restoration.colour import is_neutral
 from restoration.samples import Samples, eight_bits, full_scale, sample_type, strips
 
-Word = NDArray[np.uint16]
-
-PERCEPTUAL: Final = imagecodecs.CMS.INTENT.PERCEPTUAL
-_FLAGS: Final = imagecodecs.CMS.FLAGS.NOOPTIMIZE | imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION
 _HALF_STEP: Final = 128
 """Half of a step of 8 bits in 16 bits: what rounding to 8 bits may hide."""
 _LATTICE_POINTS: Final = 17
 _INK_ROUNDS: Final = 2
-"""What black cannot do, three inks do: a further round is worth less than ΔE00 0.1."""
+"""Each about halves what is missing, and costs as much as showing the page does."""
 _LAB_MIDDLE: Final = 0x8080
 """a* = 0 and b* = 0 in 16 bits (ICC.1:2022, 6.3.4.2)."""
-_SMALLEST_PROFILE: Final = 132
-"""A header and the number of tags (ICC.1:2022, 7.2)."""
-_DEVICE_CLASSES: Final = (b"scnr", b"mntr", b"prtr", b"spac")
-"""Links between devices, abstract profiles and named colours say nothing about one picture."""
-_SPACES: Final = {
-    ColourModel.GRAY: b"GRAY",
-    ColourModel.RGB: b"RGB ",
-    ColourModel.CMYK: b"CMYK",
-    ColourModel.LAB: b"Lab ",
-}
-
-
-def _built_in(name: str) -> bytes:
-    """A profile that libvips carries."""
-    return bytes(pyvips.Operation.call("profile_load", name))
-
-
-SRGB_PROFILE: Final = _built_in("srgb")
-"""sRGB (IEC 61966-2-1) in 480 bytes, ICC version 4: of Clinton Ingram's Compact ICC Profiles, CC0."""
-
-
-def fits(icc_profile: bytes, colour: ColourModel) -> bool:
-    """Whether a profile's header is that of a device with such samples.
-
-    One that does not fit must not be embedded again: readers would misread the file.
-    """
-    return _misfit(icc_profile, colour) == ""
 
 
 def to_srgb(
@@ -191,12 +167,12 @@ class _Route:
     def to_srgb(self, samples: Word) -> Word:
         """Transform (..., C), or (...) of gray, to (..., 3)."""
         assert self.profile is not None
-        return _transform(samples, self.colour, self.profile, ColourModel.RGB, SRGB_PROFILE)
+        return transform(samples, self.colour, self.profile, ColourModel.RGB, SRGB_PROFILE)
 
     def from_srgb(self, samples: Word) -> Word:
         """Transform (..., 3) to (..., C), or (...) of gray."""
         assert self.profile is not None
-        return _transform(samples, ColourModel.RGB, SRGB_PROFILE, self.colour, self.profile)
+        return transform(samples, ColourModel.RGB, SRGB_PROFILE, self.colour, self.profile)
 
     def changed(self, stored: Samples, before: Word, after: Word) -> NDArray[np.int32]:
         """Stored samples (..., C) and the change, as `from_srgb` documents it, in their units."""
@@ -235,36 +211,21 @@ class _Route:
 def _route(colour: ColourModel, icc_profile: bytes | None) -> _Route:
     notes: list[str] = []
     if icc_profile is not None:
-        problem = _misfit(icc_profile, colour)
+        problem = misfit(icc_profile, colour)
         if not problem and colour is not ColourModel.LAB:
             route = _Route(colour, icc_profile)
             try:
                 return _Route(colour, None) if _is_srgb(route) else route
-            except (imagecodecs.CmsError, ValueError) as error:
+            except (ProfileError, ValueError) as error:
                 problem = f"it cannot be used both ways ({error})"
         if problem:
             notes.append(f"the embedded ICC profile is ignored: {problem}")
     if colour is ColourModel.CMYK:
         notes.append("CMYK without a profile is taken for libvips' built-in CMYK")
-        return _Route(colour, _built_in("cmyk"), tuple(notes))
+        return _Route(colour, built_in("cmyk"), tuple(notes))
     if colour is ColourModel.LAB:
-        return _Route(colour, imagecodecs.cms_profile("lab4"), tuple(notes))
+        return _Route(colour, LAB_PROFILE, tuple(notes))
     return _Route(colour, None, tuple(notes))
-
-
-def _misfit(icc_profile: bytes, colour: ColourModel) -> str:
-    """What the header (ICC.1:2022, 7.2) says against using a profile, or nothing."""
-    if len(icc_profile) < _SMALLEST_PROFILE or icc_profile[36:40] != b"acsp":
-        return "it is not an ICC profile"
-    if icc_profile[12:16] not in _DEVICE_CLASSES:
-        return f"its class is {_word(icc_profile[12:16])}, not a device's"
-    if icc_profile[16:20] != _SPACES[colour]:
-        return f"it is for {_word(icc_profile[16:20])} samples, the page's are {colour}"
-    return ""
-
-
-def _word(signature: bytes) -> str:
-    return ascii(signature.decode("latin-1").strip())
 
 
 def _is_srgb(route: _Route) -> bool:
@@ -287,29 +248,6 @@ def _is_srgb(route: _Route) -> bool:
         return False
     same = np.repeat(ramp[:, None], 3, axis=1) if route.colour is ColourModel.GRAY else device
     return bool(np.abs(shown.astype(np.int32) - same).max() <= _HALF_STEP)
-
-
-def _transform(
-    samples: Word, source: ColourModel, profile: bytes, target: ColourModel, out_profile: bytes
-) -> Word:
-    """Run LittleCMS over samples (..., C), or (...) of gray."""
-    gray_in, gray_out = source is ColourModel.GRAY, target is ColourModel.GRAY
-    shape = samples.shape if gray_in else samples.shape[:-1]
-    rows = samples.reshape((1, -1) if gray_in else (1, -1, samples.shape[-1]))
-    out = imagecodecs.cms_transform(
-        np.ascontiguousarray(rows),
-        profile,
-        out_profile,
-        colorspace=source.value,
-        planar=False,
-        outcolorspace=target.value,
-        outplanar=False,
-        outdtype=np.uint16,
-        intent=PERCEPTUAL,
-        flags=_FLAGS,
-    )
-    result: Word = out.reshape(shape if gray_out else (*shape, target.channels))
-    return result
 
 
 def _neutral_axis(stored: Samples, route: _Route) -> _NeutralAxis | None:
@@ -347,4 +285,5 @@ def _sixteen_bits(samples: Samples) -> Word:
 def _moved(stored: Samples, change: NDArray[np.int32]) -> NDArray[np.int32]:
     """Add a change in 16-bit units, clip, and round to the type of `stored`."""
     unit = 65535 // full_scale(stored.dtype)
-    return (np.clip(stored.astype(np.int32) * unit + change, 0, 65535) + unit // 2) // unit
+    moved: NDArray[np.int32] = np.clip(stored.astype(np.int32) * unit + change, 0, 65535)
+    return (moved + unit // 2) // unit
