@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 
 from restoration import scratch
-from restoration.codec.colour_management import SRGB_PROFILE, from_srgb
+from restoration.codec.colour_management import from_srgb
 from restoration.codec.formats import Format
+from restoration.codec.icc import SRGB_PROFILE
 from restoration.codec.pages import ColourModel, Page
 from restoration.codec.reading import narrowed
 from restoration.samples import Samples, eight_bits

@@ -18,8 +18,8 @@ class ColourModel(enum.StrEnum):
     CMYK = "cmyk"
     """Amounts of ink: full is dark."""
     LAB = "lab"
-    """CIE L*a*b*: L* over the whole range of its type; a* and b* from its middle, 128 or 32768, in
-    steps of 1 or 1/256: as TIFF has them (TIFF 6.0, section 23), without its signs."""
+    """CIE L*a*b*: L* over the whole range of its type; a* and b* from its middle, 128 or 0x8080, in
+    steps of 1 or 1/257 (ICC.1:2022, 6.3.4)."""
 
     @property
     def channels(self) -> int:

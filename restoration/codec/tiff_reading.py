@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import tifffile
 
-from restoration.codec import vips
+from restoration.codec import lab, vips
 from restoration.codec.metadata import tiff
 from restoration.codec.orientation import QUARTER_TURNED, as_stored, upright_size
 from restoration.codec.pages import Coding, ColourModel
@@ -114,8 +114,7 @@ def _read_lab(page: Any, orientation: int, request: Request) -> Decoded:  # noqa
     stored: Samples = request.allocate((height, width, 3), samples.dtype.type)
     view = as_stored(stored, orientation)
     view[...] = samples
-    # a* and b* are signed in the file (TIFF 6.0, section 23) and start from the middle here.
-    stored[..., 1:] ^= stored.dtype.type(1 << (8 * stored.itemsize - 1))
+    lab.from_tiff(stored)
     return Decoded(stored, None, turned=orientation in QUARTER_TURNED)
 
 

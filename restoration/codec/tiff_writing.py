@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Final
 import tifffile
 
 from restoration import scratch
+from restoration.codec import lab
 from restoration.codec.metadata import tiff
 from restoration.codec.pages import ColourModel, Page
 from restoration.errors import EncodeError
@@ -62,7 +63,7 @@ def write_tiff(pages: Sequence[Page], file: BinaryIO) -> tuple[str, ...]:
 
 
 def _handle(file: BinaryIO) -> Any:  # noqa: ANN401
-    """tifffile wants a name, which temporary files lack."""
+    """Tifffile wants a name, which temporary files lack."""
     return tifffile.FileHandle(file, name="photo.tif")
 
 
@@ -100,8 +101,8 @@ def _interleaved(page: Page) -> Any:  # noqa: ANN401
     total = channels + (alpha is not None)
     out = scratch.empty((*stored.shape[:2], total), stored.dtype.type)
     out[..., :channels] = stored if stored.ndim == 3 else stored[..., None]
-    if page.colour is ColourModel.LAB:  # signed in the file, from the middle here
-        out[..., 1:3] ^= stored.dtype.type(1 << (8 * stored.itemsize - 1))
+    if page.colour is ColourModel.LAB:
+        lab.to_tiff(out)
     if alpha is not None:
         out[..., -1] = alpha
     return out

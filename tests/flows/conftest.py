@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import flows.photo
+from restoration.codec import DecoderProcess
 from tests.scenes import encoded, gray_scene, noisy, scene
 
 
@@ -37,11 +37,11 @@ def target(tmp_path: Path) -> Path:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Counts real decodes by watching the seam where the flow calls the codec."""
     seen: list[str] = []
-    real: Callable[..., object] = flows.photo.decode
+    real: Callable[..., object] = DecoderProcess.decode
 
-    def spy(file, **options):
+    def spy(decoder, file, *options, **more):
         seen.append(file.name if hasattr(file, "name") else "?")
-        return real(file, **options)
+        return real(decoder, file, *options, **more)
 
-    monkeypatch.setattr(flows.photo, "decode", spy)
+    monkeypatch.setattr(DecoderProcess, "decode", spy)
     return seen

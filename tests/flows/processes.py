@@ -37,6 +37,9 @@ def write_archive(source: Path) -> Path:
     return source
 
 
+DECODER = "restoration.codec.child"
+
+
 class Run:
     """One run in a process of its own, marked so that its helpers can be found."""
 
@@ -68,17 +71,20 @@ class Run:
         self.process.kill()
         self.process.communicate()
 
-    def helpers(self) -> list[int]:
-        """Processes that carry this run's mark (Linux)."""
+    def helpers(self, *, but: str = "") -> list[int]:
+        """Processes that carry this run's mark (Linux), but those with a word in their command."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != self.process.pid:
                 try:
                     environment = (entry / "environ").read_bytes()
+                    command = (entry / "cmdline").read_bytes().decode()
                     is_zombie = b") Z " in (entry / "stat").read_bytes()
                 except OSError:
                     continue
-                if f"RESTORE_TEST_MARK={self.mark}".encode() in environment and not is_zombie:
+                if f"RESTORE_TEST_MARK={self.mark}".encode() in environment and not (
+                    is_zombie or (but and but in command)
+                ):
                     found.append(int(entry.name))
         return found
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 
-from tests.flows.processes import (
+from tests.flows.processes import DECODER, (
     PATIENCE_S,
     PHOTOS,
     Run,
@@ -89,7 +89,7 @@ def test_a_lost_prefect_server_ends_the_run_in_one_line(
     run = Run(archive, target, prefect_home)
     assert run.lines(1) == 1
     run.process.send_signal(signal.SIGSTOP)  # so that the run cannot end before its server does
-    (server,) = run.helpers()
+    (server,) = run.helpers(but=DECODER)
     os.kill(server, signal.SIGKILL)
     run.process.send_signal(signal.SIGCONT)
     output, errors = run.process.communicate(timeout=PATIENCE_S)

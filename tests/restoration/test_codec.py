@@ -20,6 +20,7 @@ from restoration.codec import (
     Limits,
     colorized_page,
     decode,
+    lab,
     read_header,
     restored_page,
     upright,
@@ -61,9 +62,7 @@ def kinds():
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-@pytest.mark.parametrize(
-    ("colour", "bits", "alpha"), kinds(), ids=lambda value: str(value).lower()
-)
+@pytest.mark.parametrize(("colour", "bits", "alpha"), kinds(), ids=lambda value: str(value).lower())
 def test_what_is_written_is_read_back_or_noted(
     file_format: str, colour: ColourModel, bits: int, alpha: bool
 ) -> None:
@@ -81,7 +80,9 @@ def test_what_is_written_is_read_back_or_noted(
     assert again.embedded.dpi == pytest.approx((300, 300), abs=0.5)
     if not notes and file_format in ("PNG", "TIFF", "JPEG2000"):
         assert (again.colour, again.mode) == (colour, page.mode)
-        np.testing.assert_array_equal(again.stored, page.stored)
+        # TIFF's steps of a* and b* are not quite ICC's.
+        step = int((colour, bits) == (LAB, 16))
+        np.testing.assert_allclose(again.stored.astype(int), page.stored, rtol=0, atol=step)
         if alpha:
             np.testing.assert_array_equal(again.alpha, page.alpha)
     elif "transparency" not in said:
@@ -163,15 +164,28 @@ def test_two_tones_are_read_as_what_they_are() -> None:
         np.testing.assert_array_equal(tif.pages[0].asarray() > 0, page.stored > 0)
 
 
-def test_lab_of_both_depths_is_what_pillow_and_tifffile_see() -> None:
-    for bits in (8, 16):
-        page = page_of(LAB, bits)
-        data, _ = written([page], "TIFF")
-        with tifffile.TiffFile(opened(data)) as tif:
-            samples = tif.pages[0].asarray()
+@pytest.mark.parametrize("bits", [8, 16])
+def test_lab_is_what_tiff_says_it_is(bits: int) -> None:
+    page = page_of(LAB, bits)
+    with tifffile.TiffFile(opened(written([page], "TIFF")[0])) as tif:
         assert tif.pages[0].photometric == 8
-        signed = samples[..., 1:].astype(f"i{bits // 8}").astype(int)
-        np.testing.assert_array_equal(signed + (1 << (bits - 1)), page.stored[..., 1:])
+        samples = tif.pages[0].asarray()
+    steps = 1 << (bits - 8)  # of a* and b* in TIFF, per unit
+    lightness = samples[..., 0] / ((1 << bits) - 1) * 100
+    chroma = samples[..., 1:].view(f"i{bits // 8}") / steps
+    unit = np.iinfo(page.stored.dtype).max / 255
+    np.testing.assert_allclose(lightness, page.stored[..., 0] / unit / 2.55, atol=1e-4)
+    np.testing.assert_allclose(chroma, page.stored[..., 1:] / unit - 128, atol=0.003)
+
+
+@given(st.integers(0, 65535 - 255))
+def test_sixteen_bits_of_lab_come_back_exactly(value: int) -> None:
+    samples = np.full((1, 1, 3), value, np.uint16)
+    samples ^= np.uint16(1 << 15)
+    before = samples.copy()
+    lab.from_tiff(samples)
+    lab.to_tiff(samples)
+    np.testing.assert_array_equal(samples, before)
 
 
 def test_every_page_of_a_tiff_is_kept_with_its_own_size_and_depth() -> None:

@@ -98,7 +98,7 @@ def test_errors_arrive_as_they_are(
 
 def test_a_decoder_that_takes_too_long_is_ended(decoder: DecoderProcess) -> None:
     photo = io.BytesIO(png(scene(600, 600)))
-    with pytest.raises(DecoderDied, match="longer than 0.0001 s") as caught:
+    with pytest.raises(DecoderDied, match=r"longer than 0\.0001 s") as caught:
         decoder.decode(photo, Limits(decode_seconds=0.0001))
     assert caught.value.is_permanent
     assert decoder.decode(photo).pixels.shape == (600, 600, 3)
