@@ -12,7 +12,8 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 
-from tests.flows.processes import DECODER, (
+from tests.flows.processes import (
+    DECODER,
     PATIENCE_S,
     PHOTOS,
     Run,
