@@ -22,7 +22,7 @@ from pathlib import Path
 import cv2
 
 from restoration.assess import assess, estimate_noise
-from restoration.codec import decode, encode
+from restoration.codec import decode, encode, restored_page
 from restoration.models import resolve_device
 from restoration.plan import make_plan, parse_steps
 from restoration.quality import measure, psnr_db, ssim
@@ -82,7 +82,8 @@ def bare_loop(source: Path, out: Path, steps: str) -> None:
         if isinstance(result, Exception):
             raise result
         pixels = photo.pixels if result.pixels is None else result.pixels
-        (out / path.name).write_bytes(encode(photo, pixels))
+        with (out / path.name).open("w+b") as file:
+            encode([restored_page(photo.main, result.pixels)], file, photo.format)
         started = time.perf_counter()
         measure(photo.pixels), measure(pixels), estimate_noise(pixels)
         psnr_db(photo.pixels, pixels), ssim(photo.pixels, pixels)
