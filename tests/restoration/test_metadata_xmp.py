@@ -178,7 +178,15 @@ def test_thumbnails_and_gain_maps_go() -> None:
     data, notes = xmp.with_provenance(before, PROVENANCE, turned=False)
     assert b"small picture" not in data
     assert b"<hdrgm:" not in data
-    assert notes == ("XMP Version (http://ns.adobe.com/hdr-gain-map/1.0/): left out",)
+    assert notes == ("XMP property '{http://ns.adobe.com/hdr-gain-map/1.0/}Version': left out",)
+
+
+def test_very_many_properties_cost_no_more_than_their_number_and_few_notes() -> None:
+    fields = "".join(f"<hdrgm:a{i}/>" for i in range(100_000))
+    data, notes = xmp.with_provenance(packet(fields), PROVENANCE, turned=False)
+    assert b"<hdrgm:" not in data
+    assert len(notes) == 51
+    assert notes[-1] == "and 99950 more such notes"
 
 
 ENTITIES = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b SYSTEM "file:///etc/passwd">]>'

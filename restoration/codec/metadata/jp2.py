@@ -22,7 +22,7 @@ from restoration.codec.metadata.limits import (
     read_block,
     size_of,
 )
-from restoration.codec.metadata.model import Embedded, Metadata, lost_texts
+from restoration.codec.metadata.model import Embedded, Metadata, concise, lost_texts
 
 _SIGNATURE: Final = b"\0\0\0\x0cjP  \r\n\x87\n"
 _CODESTREAM: Final = b"\xff\x4f\xff\x51"
@@ -88,7 +88,7 @@ def read(file: BinaryIO, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Embedded:
         xmp=held.get(_XMP) or found.xmp,
         iptc=iptc,
         photoshop=found.others,
-        notes=tuple(dict.fromkeys((*notes, *found.notes, *damage))),
+        notes=concise((*notes, *found.notes, *damage)),
     )
     dpi = _dpi(header.get(b"resc")) or _dpi(header.get(b"resd"))
     dpi = dpi or (exif_block.resolution(exif) if exif else None)

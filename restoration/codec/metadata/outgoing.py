@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from restoration.codec.metadata import exif, xmp
 from restoration.codec.metadata.limits import DamagedMetadata
-from restoration.codec.metadata.model import Metadata, Provenance
+from restoration.codec.metadata.model import Metadata, Provenance, concise
 
 
 def for_output(
@@ -32,4 +32,4 @@ def for_output(
     if provenance is not None:
         packet, said = xmp.with_provenance(packet, provenance, turned=turned)
         notes.extend(said)
-    return replace(metadata, exif=block, xmp=packet, notes=tuple(dict.fromkeys(notes)))
+    return replace(metadata, exif=block, xmp=packet, notes=concise(notes))
