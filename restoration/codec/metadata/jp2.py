@@ -80,6 +80,10 @@ def read(file: BinaryIO, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Embedded:
                 notes.append(f"JPEG 2000 box {name!r} ({box.size} bytes): left out")
     except DamagedMetadata as error:
         notes.append(f"{error}; what comes after was not read")
+    return _embedded(held, header, notes)
+
+
+def _embedded(held: dict[bytes, bytes], header: dict[bytes, bytes], notes: list[str]) -> Embedded:
     found = photoshop.parse(held.get(_PHOTOSHOP, b""))
     iptc, damage = photoshop.sound_iptc(held.get(_IPTC) or found.iptc)
     exif = held.get(_EXIF, b"").removeprefix(exif_block.PREFIX) or None
