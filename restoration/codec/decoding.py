@@ -15,7 +15,6 @@ from restoration.codec.jpeg2000 import read_jpeg2000
 from restoration.codec.jpeg_coding import read_coding
 from restoration.codec.limits import DEFAULT_LIMITS, Limits
 from restoration.codec.metadata import exif, jpeg, png, webp
-from restoration.codec.metadata.limits import DamagedMetadata
 from restoration.codec.metadata.model import Embedded, Metadata
 from restoration.codec.pages import Coding, Page
 from restoration.codec.photo import Photo
@@ -97,30 +96,19 @@ def _page(picture: Picture) -> tuple[Page, tuple[str, ...]]:
     """Add what the networks see; returns notes with the page."""
     decoded, embedded = picture.decoded, picture.embedded
     pixels, about_colour = to_srgb(decoded.stored, picture.colour, embedded.icc_profile)
-    metadata = embedded.metadata
-    notes = [*metadata.notes, *about_colour, *picture.notes]
-    if metadata.exif is not None:
-        metadata = replace(metadata, exif=_upright_exif(metadata.exif, decoded, notes))
+    notes = (*embedded.metadata.notes, *about_colour, *picture.notes)
+    embedded = replace(embedded, metadata=replace(embedded.metadata, notes=()))
     page = Page(
         decoded.stored,
         pixels,
         decoded.alpha,
         picture.colour,
         picture.bits,
-        replace(embedded, metadata=metadata),
+        embedded,
         picture.coding,
         decoded.turned,
     )
-    return page, tuple(notes)
-
-
-def _upright_exif(block: bytes, decoded: Decoded, notes: list[str]) -> bytes | None:
-    height, width = decoded.stored.shape[:2]
-    try:
-        return exif.with_dimensions(exif.upright(block), width, height)
-    except DamagedMetadata:
-        notes.append("the EXIF block is damaged and was left out")
-        return None
+    return page, notes
 
 
 def _read_jpeg(file: BinaryIO, request: Request) -> list[Picture]:

@@ -17,7 +17,7 @@ from restoration.codec.jpeg2000 import write_jpeg2000
 from restoration.codec.jpeg_coding import write_jpeg
 from restoration.codec.metadata import jp2, jpeg, png, webp
 from restoration.codec.metadata.model import Provenance, lost_texts
-from restoration.codec.metadata.xmp import with_provenance
+from restoration.codec.metadata.outgoing import for_output
 from restoration.codec.pages import Page
 from restoration.codec.reading import shifted
 from restoration.codec.tiff_writing import write_tiff
@@ -63,12 +63,10 @@ def encode(
     ready, notes = [], []
     for number, page in enumerate(pages, 1):
         fit, lost = fitted(page, target)
-        ready.append(fit)
+        outgoing, said = _outgoing(fit, provenance if number == 1 else None)
+        ready.append(outgoing)
         where = f"page {number}: " if len(pages) > 1 else ""
-        notes += [f"{where}{line}" for line in lost]
-    if provenance is not None:
-        ready[0], remarks = _labelled(ready[0], provenance)
-        notes += remarks
+        notes += [f"{where}{line}" for line in (*lost, *said)]
     if target.pages:
         notes += write_tiff(ready, file)
     else:
@@ -77,11 +75,14 @@ def encode(
     return tuple(notes)
 
 
-def _labelled(page: Page, provenance: Provenance) -> tuple[Page, tuple[str, ...]]:
-    metadata = page.embedded.metadata
-    packet, notes = with_provenance(metadata.xmp, provenance, turned=page.turned)
-    embedded = replace(page.embedded, metadata=replace(metadata, xmp=packet))
-    return replace(page, embedded=embedded), notes
+def _outgoing(page: Page, provenance: Provenance | None) -> tuple[Page, tuple[str, ...]]:
+    """A page whose metadata say what its output is; with notes on what had to go."""
+    height, width = page.stored.shape[:2]
+    metadata = for_output(
+        page.embedded.metadata, provenance, width=width, height=height, turned=page.turned
+    )
+    embedded = replace(page.embedded, metadata=replace(metadata, notes=()))
+    return replace(page, embedded=embedded), metadata.notes
 
 
 def _write_jpeg(page: Page, file: BinaryIO, quality: int | None) -> tuple[str, ...]:

@@ -77,7 +77,8 @@ class Page:
         alpha: (H, W) opacity of `stored`'s type, or None.
         colour: what `stored` means.
         bits: bits per sample in the file.
-        embedded: profile, resolution and what is said about the picture.
+        embedded: profile, resolution and what is said about the picture, as the file has it: the
+            EXIF block still tells how the picture lay there.
         coding: how it was compressed.
         turned: whether putting it upright made its height its width.
     """

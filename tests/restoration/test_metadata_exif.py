@@ -148,3 +148,11 @@ def test_resolution_in_inches_centimetres_and_no_unit(unit: int, expected: float
         block.replace(struct.pack("<HHIH", 296, 3, 1, 2), struct.pack("<HHIH", 296, 3, 1, unit))
     )
     assert found == (None if expected is None else pytest.approx((expected, expected)))
+
+
+def test_a_resolution_in_whole_numbers_is_read() -> None:
+    ratio = struct.pack("<HHI", 282, 5, 1)
+    block = exif_block()
+    at = block.index(ratio)
+    block = block[:at] + struct.pack("<HHII", 282, 4, 1, 72) + block[at + 12 :]
+    assert exif.resolution(block) == (72, 300)

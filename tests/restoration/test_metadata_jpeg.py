@@ -197,3 +197,16 @@ def test_endless_segments_are_refused() -> None:
     data = b"\xff\xd8" + struct.pack(">BBH", 255, 0xFE, 2) * 100_001
     with pytest.raises(TooLarge, match="100,000 blocks"):
         read("JPEG", data)
+
+
+@pytest.mark.parametrize("between", [b"\xff", b"\xff\xff\xff\xff", b"\xff\0junk", b"junk" * 99])
+def test_fill_bytes_and_junk_between_segments_are_passed_over(between: bytes) -> None:
+    data, _ = inserted("JPEG", FULL)
+    start = data.index(b"\xff\xe1")
+    assert read("JPEG", data[:start] + between + data[start:]) == read("JPEG", data)
+
+
+def test_junk_without_end_is_not_searched() -> None:
+    for junk in (b"\0" * 200_000, b"\0\xff\xd0" * 1000):
+        [note] = read("JPEG", b"\xff\xd8" + junk + encoded("JPEG")[2:]).metadata.notes
+        assert "damaged" in note

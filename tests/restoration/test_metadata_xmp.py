@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restoration.codec.metadata import xmp, xmp_packet
+from restoration.codec.metadata import exif, xmp, xmp_packet
 from restoration.codec.metadata.limits import DamagedMetadata
 from restoration.codec.metadata.model import AppliedStep, Embedded, Metadata, Provenance
+from restoration.codec.metadata.outgoing import for_output
 from restoration.codec.metadata.xmp_packet import EXIF, IPTC_EXT, RDF, TIFF, XMP_MM
-from tests.restoration.metadata_files import PROVENANCE, XMP, inserted
+from tests.restoration.metadata_files import PROVENANCE, XMP, exif_block, inserted
 
 DC = "http://purl.org/dc/elements/1.1/"
 SOURCE_TYPE = (IPTC_EXT, "DigitalSourceType")
@@ -177,7 +178,15 @@ def test_thumbnails_and_gain_maps_go() -> None:
     data, notes = xmp.with_provenance(before, PROVENANCE, turned=False)
     assert b"small picture" not in data
     assert b"<hdrgm:" not in data
-    assert notes == ("XMP Version (http://ns.adobe.com/hdr-gain-map/1.0/): left out",)
+    assert notes == ("XMP property '{http://ns.adobe.com/hdr-gain-map/1.0/}Version': left out",)
+
+
+def test_very_many_properties_cost_no_more_than_their_number_and_few_notes() -> None:
+    fields = "".join(f"<hdrgm:a{i}/>" for i in range(100_000))
+    data, notes = xmp.with_provenance(packet(fields), PROVENANCE, turned=False)
+    assert b"<hdrgm:" not in data
+    assert len(notes) == 51
+    assert notes[-1] == "and 99950 more such notes"
 
 
 ENTITIES = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b SYSTEM "file:///etc/passwd">]>'
@@ -214,6 +223,14 @@ def test_utf_16_and_padding_are_read() -> None:
         assert value(labelled(before), DC, "source") == "Glass plate 17"
 
 
+def test_a_packet_that_says_nothing_is_a_packet() -> None:
+    data, notes = xmp.with_provenance(
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/" />', PROVENANCE, turned=False
+    )
+    assert notes == ()
+    assert xmp.read_provenance(data) == PROVENANCE
+
+
 def test_packets_without_a_label_have_none() -> None:
     assert xmp.read_provenance(None) is None
     assert xmp.read_provenance(XMP) is None
@@ -233,6 +250,19 @@ def test_damage_raises_nothing(data: st.DataObject) -> None:
 def test_entities_are_refused() -> None:
     with pytest.raises(DamagedMetadata, match="document type"):
         xmp_packet.parse(ENTITIES + XMP[XMP.index(b"<x:") :])
+
+
+def test_what_goes_into_an_output() -> None:
+    block = exif_block(orientation=6, thumbnail=b"small picture")
+    found = for_output(
+        Metadata(block, XMP, notes=("before",)), PROVENANCE, width=20, height=31, turned=True
+    )
+    assert exif.orientation(found.exif or b"") == 1
+    assert exif.with_dimensions(found.exif or b"", 20, 31) == found.exif
+    assert xmp.read_provenance(found.xmp) == PROVENANCE
+    assert found.notes == ("before",)
+    damaged = for_output(Metadata(b"no block", XMP), None, width=20, height=31, turned=True)
+    assert damaged == Metadata(None, XMP, notes=(exif.DAMAGED,))
 
 
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")

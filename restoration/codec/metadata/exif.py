@@ -84,7 +84,7 @@ class _Block:
     def ratio(self, tag: int) -> float | None:
         entry = next((e for e in self.first.entries if e.tag == tag), None)
         if entry is None or entry.type != RATIONAL or entry.count != 1:
-            return None
+            return self.number(entry) if entry else None  # some writers store whole numbers
         data = read_value(self.file, self.layout, entry, self.budget)
         if data is None:
             return None

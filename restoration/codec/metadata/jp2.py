@@ -22,7 +22,7 @@ from restoration.codec.metadata.limits import (
     read_block,
     size_of,
 )
-from restoration.codec.metadata.model import Embedded, Metadata, lost_texts
+from restoration.codec.metadata.model import Embedded, Metadata, concise, lost_texts
 
 _SIGNATURE: Final = b"\0\0\0\x0cjP  \r\n\x87\n"
 _CODESTREAM: Final = b"\xff\x4f\xff\x51"
@@ -80,6 +80,10 @@ def read(file: BinaryIO, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Embedded:
                 notes.append(f"JPEG 2000 box {name!r} ({box.size} bytes): left out")
     except DamagedMetadata as error:
         notes.append(f"{error}; what comes after was not read")
+    return _embedded(held, header, notes)
+
+
+def _embedded(held: dict[bytes, bytes], header: dict[bytes, bytes], notes: list[str]) -> Embedded:
     found = photoshop.parse(held.get(_PHOTOSHOP, b""))
     iptc, damage = photoshop.sound_iptc(held.get(_IPTC) or found.iptc)
     exif = held.get(_EXIF, b"").removeprefix(exif_block.PREFIX) or None
@@ -88,7 +92,7 @@ def read(file: BinaryIO, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Embedded:
         xmp=held.get(_XMP) or found.xmp,
         iptc=iptc,
         photoshop=found.others,
-        notes=tuple(dict.fromkeys((*notes, *found.notes, *damage))),
+        notes=concise((*notes, *found.notes, *damage)),
     )
     dpi = _dpi(header.get(b"resc")) or _dpi(header.get(b"resd"))
     dpi = dpi or (exif_block.resolution(exif) if exif else None)

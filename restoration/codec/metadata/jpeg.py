@@ -37,7 +37,7 @@ from restoration.codec.metadata.limits import (
     DamagedMetadata,
     read_block,
 )
-from restoration.codec.metadata.model import Embedded, Metadata, lost_texts
+from restoration.codec.metadata.model import Embedded, Metadata, concise, lost_texts
 
 _XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED_XMP: Final = b"http://ns.adobe.com/xmp/extension/\0"
@@ -160,7 +160,7 @@ def _embedded(found: _Found) -> Embedded:
         iptc=iptc,
         photoshop=resources.others,
         texts=tuple(("Comment", c.decode("utf-8", "surrogateescape")) for c in found.comments),
-        notes=tuple(dict.fromkeys((*found.notes, *joined, *resources.notes, *damage))),
+        notes=concise((*found.notes, *joined, *resources.notes, *damage)),
     )
     return Embedded(metadata, profile, found.dpi or (exif_block.resolution(exif) if exif else None))
 

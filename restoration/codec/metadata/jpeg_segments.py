@@ -5,6 +5,8 @@ Sources: ITU-T T.81, annex B (segments); T.871 (JFIF).
 
 from __future__ import annotations
 
+import io
+import re
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, Final
@@ -20,6 +22,12 @@ MAX_PAYLOAD: Final = 65_533
 JFIF: Final = b"JFIF\0"
 ADOBE: Final = b"Adobe"
 
+_DAMAGED: Final = "the JPEG's segments are damaged"
+# What a hostile file may cost: sound ones have some dozens of segments and nothing between them.
+_MAX_SEGMENTS: Final = 200_000
+_MAX_SKIPS: Final = 64
+_MAX_SKIPPED: Final = 1 << 16
+
 
 def is_metadata(marker: int) -> bool:
     """Whether a segment is an application's or a comment."""
@@ -27,30 +35,52 @@ def is_metadata(marker: int) -> bool:
 
 
 def segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Marker and payload size of each segment up to the first scan, positioned at its payload."""
+    """Marker and payload size of each segment up to the first scan, positioned at its payload.
+
+    Afterwards the file is positioned at the marker that ended the walk.
+
+    Raises:
+        DamagedMetadata: not a JPEG file, or segments that make no sense.
+    """
     file.seek(0)
     if file.read(2) != SOI:
         file.seek(0)
         raise DamagedMetadata("not a JPEG file")
-    while True:
+    skips = _MAX_SKIPS
+    for _ in range(_MAX_SEGMENTS):
         head = file.read(2)
-        while head == b"\xff\xff":  # fill bytes
-            head = head[1:] + file.read(1)
-        if len(head) < 2 or head[0] != 0xFF:
-            raise DamagedMetadata("the JPEG's segments are damaged")
+        if len(head) < 2:
+            raise DamagedMetadata(_DAMAGED)
+        if head[:1] != b"\xff" or head[1:] in (b"\xff", b"\0"):
+            if not skips:
+                raise DamagedMetadata(_DAMAGED)
+            skips -= 1
+            head = _next_marker(file)
         marker = head[1]
         if marker in (SOS, EOI):
-            file.seek(-2, 1)
+            file.seek(-2, io.SEEK_CUR)
             return
         if marker == 0x01 or 0xD0 <= marker <= 0xD7:  # markers that stand alone
             continue
         size = file.read(2)
         length = int.from_bytes(size, "big")
         if len(size) < 2 or length < 2:
-            raise DamagedMetadata("the JPEG's segments are damaged")
+            raise DamagedMetadata(_DAMAGED)
         payload = file.tell()
         yield marker, length - 2
         file.seek(payload + length - 2)
+    raise DamagedMetadata(_DAMAGED)
+
+
+def _next_marker(file: BinaryIO) -> bytes:
+    """Pass over fill bytes, or bytes that do not belong there, as decoders do."""
+    start = file.seek(-2, io.SEEK_CUR)
+    data = file.read(_MAX_SKIPPED)
+    found = re.search(rb"\xff[^\x00\xff]", data)
+    if found is None:
+        raise DamagedMetadata(_DAMAGED)
+    file.seek(start + found.end())
+    return found.group()
 
 
 def jfif_dpi(data: bytes) -> tuple[float, float] | None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
+
+_MAX_NOTES: Final = 50
+_MAX_SHOWN: Final = 80
+"""Characters, one more than a keyword of PNG may have."""
 
 
 @dataclass(frozen=True)
@@ -94,4 +99,17 @@ class Provenance:
 
 def lost_texts(texts: tuple[tuple[str, str], ...], container: str) -> tuple[str, ...]:
     """A note for each text that a format has no place for."""
-    return tuple(f"the text {key!r} has no place in a {container} file" for key, _ in texts)
+    return tuple(f"the text {shown(key)} has no place in a {container} file" for key, _ in texts)
+
+
+def shown(text: str) -> str:
+    """A file's own words as they may stand in a note: in quotes, escaped, not too many."""
+    return repr(text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "...")
+
+
+def concise(notes: Iterable[str]) -> tuple[str, ...]:
+    """Each note once; of very many, which only hostile files cause, the first and their number."""
+    unique = tuple(dict.fromkeys(notes))
+    if len(unique) <= _MAX_NOTES:
+        return unique
+    return (*unique[:_MAX_NOTES], f"and {len(unique) - _MAX_NOTES} more such notes")

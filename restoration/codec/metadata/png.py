@@ -21,7 +21,7 @@ from restoration.codec.metadata.limits import (
     copy_range,
     read_block,
 )
-from restoration.codec.metadata.model import Embedded, Metadata
+from restoration.codec.metadata.model import Embedded, Metadata, concise
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _METRES_PER_INCH: Final = 0.0254
@@ -150,7 +150,7 @@ def _embedded(found: _Found) -> Embedded:
         iptc=iptc,
         photoshop=taken.resources.others,
         texts=taken.texts,
-        notes=tuple(dict.fromkeys((*found.notes, *taken.resources.notes, *damage))),
+        notes=concise((*found.notes, *taken.resources.notes, *damage)),
     )
     dpi = found.dpi or (exif_block.resolution(exif) if exif else None)
     return Embedded(metadata, found.icc, dpi, tuple(found.colour))

@@ -12,6 +12,7 @@ from typing import Final
 from restoration.codec.metadata import exif as exif_block
 from restoration.codec.metadata import photoshop
 from restoration.codec.metadata.limits import Budget, DamagedMetadata
+from restoration.codec.metadata.model import shown
 
 XMP_KEYWORD: Final = b"XML:com.adobe.xmp"
 _RAW_PROFILE: Final = "Raw profile type "
@@ -38,7 +39,9 @@ def read(kind: bytes, data: bytes, budget: Budget) -> tuple[tuple[str, str], str
     if len(fields) != 3:
         raise DamagedMetadata("an international text without its fields")
     value = _inflate(fields[2], budget) if is_compressed else fields[2]
-    note = f"the language of the text {name!r} was left out" if fields[0] or fields[1] else None
+    note = (
+        f"the language of the text {shown(name)} was left out" if fields[0] or fields[1] else None
+    )
     return (name, value.decode("utf-8", "surrogateescape")), note
 
 
@@ -125,7 +128,7 @@ def write(keyword: str, text: str) -> tuple[tuple[bytes, bytes] | None, str | No
     name, value = keyword.encode("latin-1", "ignore"), text.rstrip("\0")
     is_keyword = name.decode("latin-1") == keyword and keyword.isprintable()
     if not (is_keyword and 1 <= len(name) <= 79) or "\0" in value:
-        return None, f"the text {keyword!r} has no place in a PNG file"
+        return None, f"the text {shown(keyword)} has no place in a PNG file"
     try:
         return (b"tEXt", name + b"\0" + value.encode("latin-1")), None
     except UnicodeEncodeError:

@@ -38,7 +38,7 @@ from restoration.codec.metadata.limits import (
     Budget,
     DamagedMetadata,
 )
-from restoration.codec.metadata.model import Embedded, Metadata, lost_texts
+from restoration.codec.metadata.model import Embedded, Metadata, concise, lost_texts
 from restoration.codec.metadata.tiff_tags import (
     CARRIERS,
     ICC_PROFILE,
@@ -104,7 +104,7 @@ def _page(file: BinaryIO, layout: Layout, raw: RawDirectory, budget: Budget) -> 
         xmp=xmp.rstrip(b"\0") or None,
         iptc=records,
         photoshop=found.others,
-        notes=(*notes, *said, *found.notes, *damage, *_missed(raw)),
+        notes=concise((*notes, *said, *found.notes, *damage, *_missed(raw))),
     )
     profile = _carried(file, layout, raw, ICC_PROFILE, budget)
     return Embedded(metadata, profile, exif_block.resolution(blob(own, layout)))

@@ -18,7 +18,7 @@ from restoration.codec.metadata.limits import (
     copy_range,
     read_block,
 )
-from restoration.codec.metadata.model import Embedded, Metadata, lost_texts
+from restoration.codec.metadata.model import Embedded, Metadata, concise, lost_texts
 
 _OURS: Final = frozenset({b"ICCP", b"EXIF", b"XMP "})
 _PIXELS: Final = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
@@ -65,7 +65,7 @@ def read(file: BinaryIO, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Embedded:
             raise
         notes.append(f"{error}; what comes after was not read")
     exif = held.get(b"EXIF", b"").removeprefix(exif_block.PREFIX) or None
-    metadata = Metadata(exif=exif, xmp=held.get(b"XMP ") or None, notes=tuple(dict.fromkeys(notes)))
+    metadata = Metadata(exif=exif, xmp=held.get(b"XMP ") or None, notes=concise(notes))
     dpi = exif_block.resolution(exif) if exif else None
     return Embedded(metadata, held.get(b"ICCP") or None, dpi)
 

@@ -17,7 +17,7 @@ from lxml import etree
 
 from restoration.codec.metadata import xmp_packet
 from restoration.codec.metadata.limits import DamagedMetadata
-from restoration.codec.metadata.model import Provenance
+from restoration.codec.metadata.model import Provenance, concise, shown
 from restoration.codec.metadata.provenance_record import read_last, write_record
 from restoration.codec.metadata.xmp_packet import (
     EXIF,
@@ -57,6 +57,7 @@ _STALE_NAMESPACES: Final = (
     "http://ns.google.com/photos/1.0/container/",
     "http://ns.apple.com/HDRGainMap/1.0/",
 )
+_STALE_NAMES: Final = tuple(f"{{{namespace}}}" for namespace in _STALE_NAMESPACES)
 _SIDES: Final = (
     ((TIFF, "ImageWidth"), (TIFF, "ImageLength")),
     ((EXIF, "PixelXDimension"), (EXIF, "PixelYDimension")),
@@ -84,13 +85,13 @@ def with_provenance(
     _set_upright(root, turned=turned)
     description = xmp_packet.new_description(root)
     earlier = _label(root, description, provenance, notes)
-    instance = _instance(root, xmp or b"", provenance)
+    instance = _instance(root, provenance)
     _derived_from(root, description, provenance)
     _history(root, description, provenance, instance, earlier)
     xmp_packet.remove(root, XMP_MM, "InstanceID")
     _add(description, XMP_MM, "InstanceID", instance)
     write_record(root, description, provenance)
-    return xmp_packet.serialise(root), tuple(notes)
+    return xmp_packet.serialise(root), concise(notes)
 
 
 def read_provenance(xmp: bytes | None) -> Provenance | None:
@@ -113,15 +114,16 @@ def _add(parent: Element, namespace: str, name: str, text: str | None = None) ->
 def _without_stale(root: Element) -> list[str]:
     for namespace, name in _STALE:
         xmp_packet.remove(root, namespace, name)
-    notes = []
+    gone = []
     for description in xmp_packet.descriptions(root):
-        keys = [*description.attrib, *(e.tag for e in description if isinstance(e.tag, str))]
-        for key in keys:
-            name = etree.QName(key)
-            if name.namespace in _STALE_NAMESPACES:
-                xmp_packet.remove(root, name.namespace, name.localname)
-                notes.append(f"XMP {name.localname} ({name.namespace}): left out")
-    return list(dict.fromkeys(notes))
+        for key in [key for key in description.attrib if key.startswith(_STALE_NAMES)]:
+            del description.attrib[key]
+            gone.append(key)
+        for element in list(description):
+            if isinstance(element.tag, str) and element.tag.startswith(_STALE_NAMES):
+                xmp_packet.drop(element)
+                gone.append(element.tag)
+    return [f"XMP property {shown(key)}: left out" for key in gone]
 
 
 def _set_upright(root: Element, *, turned: bool) -> None:
@@ -150,16 +152,18 @@ def _label(
         _STRENGTHS.get(earlier_name, 0) >= _STRENGTHS.get(ours, 0) or earlier_name == ours
     ):
         if earlier_name != ours:
-            notes.append(f"XMP DigitalSourceType stays {earlier_name!r}, which says more than ours")
+            notes.append(
+                f"XMP DigitalSourceType stays {shown(earlier_name)}, which says more than ours"
+            )
         return None
     xmp_packet.remove(root, IPTC_EXT, "DigitalSourceType")
     _add(description, IPTC_EXT, "DigitalSourceType", SOURCE_TYPES + ours)
     if earlier:
-        notes.append(f"XMP DigitalSourceType was {earlier_name!r}; it is in xmpMM:History")
+        notes.append(f"XMP DigitalSourceType was {shown(earlier_name)}; it is in xmpMM:History")
     return earlier
 
 
-def _instance(root: Element, xmp: bytes, provenance: Provenance) -> str:
+def _instance(root: Element, provenance: Provenance) -> str:
     """An identifier of the output: another file than the source, and the same every time."""
     name = f"{RESTORE}{provenance!r}".encode("utf-8", "backslashreplace").decode()
     space = uuid.uuid5(uuid.NAMESPACE_URL, xmp_packet.value_of(root, XMP_MM, "InstanceID") or "")

@@ -64,6 +64,8 @@ def parse(packet: bytes) -> Element:
         raise DamagedMetadata("the XMP is no well-formed XML") from error
     if root is None or root.getroottree().docinfo.internalDTD is not None:
         raise DamagedMetadata("the XMP has a document type")
+    if root.tag == f"{{{META}}}xmpmeta" and not len(root):
+        etree.SubElement(root, f"{{{RDF}}}RDF", nsmap={"rdf": RDF})
     if rdf_of(root) is None:
         raise DamagedMetadata("the XMP has no RDF")
     return root
