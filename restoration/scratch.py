@@ -2,9 +2,9 @@
 
 A 300-megapixel scan of 16 bits has 1.8 GB of samples, and its way to the output takes several
 arrays of that size. None needs to be in memory as a whole: each is read and written in strips.
-From `LARGE_BYTES` on an array is a file in `TMPDIR` without a name, mapped; its pages are the
-kernel's to write out under pressure, and `release` says which need not stay. `TMPDIR` should be
-on a disk: a tmpfs is memory.
+From `LARGE_BYTES` on an array is a file without a name, mapped; its pages are the kernel's to
+write out under pressure, and `release` says which need not stay. The file is in `TMPDIR` if that is
+set, else in /var/tmp: on many systems /tmp is a tmpfs, which is memory.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def empty(shape: tuple[int, ...], dtype: type[Scalar]) -> NDArray[Scalar]:
         last view of the array.
 
     Raises:
-        OSError: no room for a large one in the folder for temporary files (`TMPDIR`).
+        OSError: no room for a large one in the folder for temporary files.
     """
     size = _size(shape, dtype)
     if size < LARGE_BYTES:
         return np.empty(shape, dtype)
-    with tempfile.TemporaryFile(prefix="restore-archive-") as file:
+    with tempfile.TemporaryFile(prefix="restore-archive-", dir=_folder()) as file:
         if hasattr(os, "posix_fallocate"):
             # Room that turned out to be missing later would be a bus error instead of this one.
             os.posix_fallocate(file.fileno(), 0, size)
@@ -88,6 +88,12 @@ def release(*arrays: NDArray[Any]) -> None:
         mapping = _mapping_of(array)
         if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
             mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def _folder() -> str | None:
+    """Where large temporary files belong (Filesystem Hierarchy Standard 3.0, 5.15)."""
+    named = os.environ.get("TMPDIR")
+    return named or ("/var/tmp" if os.access("/var/tmp", os.W_OK) else None)
 
 
 def _mapping_of(array: NDArray[Any]) -> _Mapping | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from restoration.assess.scales import BLUR_SCALE, NOISE_SCALE, Estimate
 from restoration.assess.spectrum import block_statistics
 from restoration.assess.statistics import photo_statistics
-from restoration.assess.windows import native_windows, without_margins
+from restoration.assess.windows import measured_windows
 from restoration.models import load_model
 from restoration.samples import Samples
 
@@ -65,7 +65,7 @@ def estimate_noise(image: Samples) -> Estimate:
     Raises:
         WeightsError: the regressor's weights are missing or altered.
     """
-    blocks = block_statistics(native_windows(without_margins(image)))
+    blocks = block_statistics(measured_windows(image))
     return UNKNOWN if blocks is None else NOISE_SCALE.estimate(*_predict(blocks)[0])
 
 

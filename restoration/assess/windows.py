@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from restoration import scratch
 from restoration.colour import luma
-from restoration.samples import Samples, eight_bits
+from restoration.samples import Depth, Samples, eight_bits
 
 Byte = NDArray[np.uint8]
 Float = NDArray[np.float32]
@@ -87,14 +87,22 @@ def without_margins(image: Samples) -> Samples:
     limit_rows, limit_columns = int(height * MARGIN_SHARE), int(width * MARGIN_SHARE)
     rows = np.concatenate([image[:limit_rows, ::along], image[height - limit_rows :, ::along]])
     scratch.release(image)
-    columns = np.concatenate(
-        [image[::down, :limit_columns], image[::down, width - limit_columns :]], axis=1
-    )
-    scratch.release(image)
+    columns = _sides(image, down, limit_columns)
     top, bottom = _even_lines(to_luma(rows), limit_rows) if limit_rows else (0, 0)
     left, right = _even_lines(to_luma(columns).T, limit_columns) if limit_columns else (0, 0)
     top, left = _on_grid(top, height - bottom), _on_grid(left, width - right)
     return image[top : height - bottom, left : width - right]
+
+
+def _sides(image: Samples, down: int, limit: int) -> Samples:
+    """The first and last `limit` columns of every `down`-th row, side by side."""
+    width, step = image.shape[1], 32 * down
+    parts = []
+    for top in range(0, image.shape[0], step):  # together they would touch the whole scan
+        rows = image[top : top + step : down]
+        parts.append(np.concatenate([rows[:, :limit], rows[:, width - limit :]], axis=1))
+        scratch.release(image)
+    return np.concatenate(parts)
 
 
 def _on_grid(pixels: int, length: int) -> int:
@@ -111,27 +119,33 @@ def _starts(length: int, side: int, count: int) -> list[int]:
     return [round(index * free / (count - 1)) * GRID_STEP for index in range(count)]
 
 
-def native_windows(image: Samples) -> list[Byte]:
+def native_windows(image: NDArray[Depth]) -> list[NDArray[Depth]]:
     """Cut windows of native pixels on a fixed grid.
 
     Args:
         image: (H, W) or (H, W, 3), uint8 or uint16, any size from 1x1 up.
 
     Returns:
-        Views of `image` (where it has 16 bits, copies rounded to 8): the whole of it where it has
-        at most `WHOLE_AREA` pixels, else about `GRID_SIDE` squared windows, more along the longer
-        axis, none overlapping another.
+        Views of `image`: the whole of it where it has at most `WHOLE_AREA` pixels, else about
+        `GRID_SIDE` squared windows, more along the longer axis, none overlapping another.
     """
     height, width = image.shape[:2]
     if height * width <= WHOLE_AREA:
-        return [eight_bits(image)]
+        return [image]
     side_y, side_x = min(WINDOW_SIDE, height), min(WINDOW_SIDE, width)
     budget = max(1, WHOLE_AREA // (side_y * side_x))
     rows = min(round(math.sqrt(budget * height / width)), height // side_y, budget)
     rows = max(1, rows)
     columns = max(1, min(budget // rows, width // side_x))
     return [
-        eight_bits(image[y : y + side_y, x : x + side_x])
+        image[y : y + side_y, x : x + side_x]
         for y in _starts(height, side_y, rows)
         for x in _starts(width, side_x, columns)
     ]
+
+
+def measured_windows(image: Samples) -> list[Byte]:
+    """What noise and blur are measured on: windows within the margins, 16 bits rounded to 8."""
+    windows = [eight_bits(window) for window in native_windows(without_margins(image))]
+    scratch.release(image)
+    return windows

@@ -51,7 +51,7 @@ def test_large_arrays_are_mapped_files_whose_pages_can_go() -> None:
 def test_the_file_has_no_name_and_goes_with_the_last_view(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     free = os.statvfs(tmp_path)
     array = scratch.empty(WIDE, np.uint16)
     view = array[7:9]
