@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from flows.rows import PlannedPage
 from flows.version import software_version
+from restoration import scratch
 from restoration.codec import FORMATS, Page, Photo, colorized_page, encode, restored_page
 from restoration.codec.metadata.model import AppliedStep, Provenance
 from restoration.plan import Step
@@ -105,8 +105,7 @@ class Outputs:
         Raises:
             EncodeError: the encoder refused, or the format does not hold the photo.
         """
-        with tempfile.TemporaryFile(prefix="restore-archive-") as temporary:
-            file = cast(BinaryIO, temporary)
+        with scratch.temporary_file() as file:
             notes = encode(
                 pages,
                 file,

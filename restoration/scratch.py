@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,13 +47,22 @@ def empty(shape: tuple[int, ...], dtype: type[Scalar]) -> NDArray[Scalar]:
     size = _size(shape, dtype)
     if size < LARGE_BYTES:
         return np.empty(shape, dtype)
-    with tempfile.TemporaryFile(prefix="restore-archive-", dir=_folder()) as file:
+    with temporary_file() as file:
         if hasattr(os, "posix_fallocate"):
             # Room that turned out to be missing later would be a bus error instead of this one.
             os.posix_fallocate(file.fileno(), 0, size)
         else:
             file.truncate(size)
         return mapped(file.fileno(), shape, dtype)
+
+
+def temporary_file() -> BinaryIO:
+    """A new file without a name where large ones belong; it is gone when it is closed.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    return cast(BinaryIO, tempfile.TemporaryFile(prefix="restore-archive-", dir=_folder()))
 
 
 def mapped(

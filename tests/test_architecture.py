@@ -46,6 +46,7 @@ DOORS = {
     "imagecodecs": ("restoration/codec/",),
     "pyvips": ("restoration/codec/",),
     "tifffile": ("restoration/codec/",),
+    "pillow_heif": ("restoration/codec/heic.py",),
     "safetensors": ("restoration/models.py", "restoration/training/"),
     "skimage": ("restoration/evaluation/",),
     "cleanvision": ("restoration/evaluation/assessment_peers.py",),

@@ -12,7 +12,6 @@ import os
 import pickle
 import socket
 import struct
-import tempfile
 from typing import Any, Final
 
 import numpy as np
@@ -30,7 +29,7 @@ class Arena:
     """Arrays in one temporary file without a name, each at an offset that can be mapped."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="restore-archive-")  # noqa: SIM115
+        self._file = scratch.temporary_file()
         self._end = 0
         self._places: dict[int, tuple[int, NDArray[Any]]] = {}
 

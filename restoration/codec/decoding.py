@@ -20,7 +20,6 @@ from restoration.codec.pages import Coding, Page
 from restoration.codec.photo import Photo
 from restoration.codec.reading import (
     Allocate,
-    Decoded,
     Picture,
     Request,
     head_of,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, Final
@@ -86,13 +85,13 @@ def _outgoing(page: Page, provenance: Provenance | None) -> tuple[Page, tuple[st
 
 
 def _write_jpeg(page: Page, file: BinaryIO, quality: int | None) -> tuple[str, ...]:
-    with tempfile.TemporaryFile() as bare:
+    with scratch.temporary_file() as bare:
         write_jpeg(page.stored, bare, page.coding.jpeg, quality=quality)
         return jpeg.insert(bare, file, page.embedded)
 
 
 def _write_png(page: Page, file: BinaryIO, quality: int | None) -> tuple[str, ...]:
-    with tempfile.TemporaryFile() as bare:
+    with scratch.temporary_file() as bare:
         samples = interleaved(page)
         vips.save(samples, bare, "pngsave", page.colour, compression=_PNG_COMPRESSION)
         return png.insert(bare, file, page.embedded)
@@ -100,14 +99,14 @@ def _write_png(page: Page, file: BinaryIO, quality: int | None) -> tuple[str, ..
 
 def _write_webp(page: Page, file: BinaryIO, quality: int | None) -> tuple[str, ...]:
     options = _lossless_or(page, "WEBP", quality)
-    with tempfile.TemporaryFile() as bare:
+    with scratch.temporary_file() as bare:
         # exact: colours under full transparency are somebody's pixels, too.
         vips.save(interleaved(page), bare, "webpsave", page.colour, exact=True, **options)
         return webp.insert(bare, file, page.embedded)
 
 
 def _write_jpeg2000(page: Page, file: BinaryIO, quality: int | None) -> tuple[str, ...]:
-    with tempfile.TemporaryFile() as bare:
+    with scratch.temporary_file() as bare:
         write_jpeg2000(page, interleaved(page), bare, quality)
         return jp2.insert(bare, file, page.embedded)
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, BinaryIO, Final
 
+from restoration import scratch
 from restoration.codec.channel import receive, send
 from restoration.codec.limits import DEFAULT_LIMITS, Limits
 from restoration.codec.photo import Photo
@@ -159,7 +160,7 @@ def _descriptor_of(file: BinaryIO) -> Iterator[int]:
     try:
         descriptor = file.fileno()
     except (OSError, AttributeError):
-        with tempfile.TemporaryFile(prefix="restore-archive-") as copy:
+        with scratch.temporary_file() as copy:
             file.seek(0)
             shutil.copyfileobj(file, copy, _COPY_BYTES)
             copy.flush()

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import pyvips
 
+from restoration import scratch
 from restoration.codec.pages import ColourModel
 from restoration.errors import DecodeError, EncodeError, UnsupportedPhoto
 from restoration.samples import Samples
@@ -138,6 +139,8 @@ def copy_samples(opened: Opened, samples: Samples, alpha: Samples | None) -> Non
         samples[top : top + rows] = colour
         if alpha is not None:
             alpha[top : top + rows] = strip[..., -1]
+            scratch.release(alpha)
+        scratch.release(samples)
 
 
 def save(
