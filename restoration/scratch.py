@@ -48,11 +48,7 @@ def empty(shape: tuple[int, ...], dtype: type[Scalar]) -> NDArray[Scalar]:
     if size < LARGE_BYTES:
         return np.empty(shape, dtype)
     with temporary_file() as file:
-        if hasattr(os, "posix_fallocate"):
-            # Room that turned out to be missing later would be a bus error instead of this one.
-            os.posix_fallocate(file.fileno(), 0, size)
-        else:
-            file.truncate(size)
+        extend(file, 0, size)
         return mapped(file.fileno(), shape, dtype)
 
 
@@ -63,6 +59,18 @@ def temporary_file() -> BinaryIO:
         OSError: it cannot be made.
     """
     return cast(BinaryIO, tempfile.TemporaryFile(prefix="restore-archive-", dir=_folder()))
+
+
+def extend(file: BinaryIO, start: int, size: int) -> None:
+    """Make room for `size` bytes from `start` on.
+
+    Raises:
+        OSError: there is none. Where that turned out later, it would be a bus error.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), start, size)
+    else:
+        file.truncate(start + size)
 
 
 def mapped(

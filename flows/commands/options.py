@@ -74,7 +74,11 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
         ("max-file-gb", "refuse larger files", "N"),
         ("max-pages", "refuse files with more pages", "N"),
         ("max-metadata-mb", "refuse files with more metadata", "N"),
-        ("decode-seconds", "give up decoding after this time, and 1 s per megapixel", "S"),
+        (
+            "decode-seconds",
+            "processor time for decoding, and 1 s more per megapixel",
+            "S",
+        ),
         ("decode-memory-gb", "memory that a decoder gets, beside the pixels", "N"),
     ):
         default = getattr(Limits(), name.replace("-", "_"))

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 
 from restoration.codec.channel import Arena, receive, send, send_with_arrays
 from restoration.codec.decoding import decode
-from restoration.codec.limits import SECONDS_PER_MEGAPIXEL
+from restoration.codec.limits import PATIENCE_SECONDS, SECONDS_PER_MEGAPIXEL, Limits
 from restoration.codec.process import READY, DecodeOrder
 from restoration.errors import DecodeError, RestorationError, TooLarge
 
@@ -27,11 +27,10 @@ def main() -> None:
     """Serve orders until the other side is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
     with socket.socket(fileno=int(sys.argv[1])) as channel:
-        with open(os.devnull, "rb") as nothing:  # noqa: PTH123
-            send(channel, READY, nothing.fileno())
+        send(channel, READY)
         while True:
             try:
-                order, descriptor = receive(channel)
+                order, [descriptor] = receive(channel)
             except (EOFError, OSError):
                 return
             with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor is no path
@@ -41,13 +40,13 @@ def main() -> None:
 def serve(channel: socket.socket, order: DecodeOrder, file: BinaryIO) -> None:
     """Decode one file and send back what became of it.
 
-    The alarm kills this process, whatever a decoder is doing, when its time is over.
+    The timers end this process, whatever a decoder is doing, when its time is over.
     """
     limits = order.limits
     _bound_memory(limits.decode_memory_gb)
     arena = Arena()
     try:
-        signal.setitimer(signal.ITIMER_REAL, limits.decode_seconds)
+        _bound_time(limits, 0)
         answer: object
         try:
             answer = decode(
@@ -55,9 +54,7 @@ def serve(channel: socket.socket, order: DecodeOrder, file: BinaryIO) -> None:
                 limits,
                 salvage=order.salvage,
                 allocate=arena.allocate,
-                on_size=lambda size: signal.setitimer(
-                    signal.ITIMER_REAL, limits.decode_seconds + size * SECONDS_PER_MEGAPIXEL
-                ),
+                on_size=lambda megapixels: _bound_time(limits, megapixels),
             )
         except RestorationError as error:
             answer = type(error)(*error.args)  # without its causes, which may not be picklable
@@ -69,10 +66,18 @@ def serve(channel: socket.socket, order: DecodeOrder, file: BinaryIO) -> None:
         except OSError as error:
             answer = DecodeError(f"cannot be decoded here: {error.strerror or error}")
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL):
+                signal.setitimer(timer, 0)
         send_with_arrays(channel, answer, arena)
     finally:
         arena.close()
+
+
+def _bound_time(limits: Limits, megapixels: float) -> None:
+    """Bound the processor time, and the wall-clock time of what waits for ever."""
+    seconds = limits.decode_seconds + megapixels * SECONDS_PER_MEGAPIXEL
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds + PATIENCE_SECONDS)
 
 
 def _bound_memory(gigabytes: float) -> None:

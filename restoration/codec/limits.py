@@ -20,7 +20,7 @@ class Limits:
         max_file_gb: size of the file, 10^9 bytes.
         max_pages: pictures in one file.
         max_metadata_mb: size of all metadata, 10^6 bytes, also when they are compressed.
-        decode_seconds: time for any file; each megapixel adds `SECONDS_PER_MEGAPIXEL`.
+        decode_seconds: processor time for any file; each megapixel adds `SECONDS_PER_MEGAPIXEL`.
         decode_memory_gb: private memory of the decoder process, 10^9 bytes; samples are not in it.
     """
 
@@ -98,4 +98,7 @@ class Limits:
 DEFAULT_LIMITS: Final = Limits()
 
 SECONDS_PER_MEGAPIXEL: Final = 1.0
-"""Ten times what the slowest decoder here (JPEG 2000) needs for a megapixel on one core."""
+"""Of processor time: ten times what the slowest decoder here (JPEG 2000) needs for a megapixel."""
+
+PATIENCE_SECONDS: Final = 300.0
+"""Of wall-clock time beside it: on a busy machine a sound photo may wait for minutes."""

@@ -71,11 +71,12 @@ class DecoderProcess:
         with self._lock, _descriptor_of(file) as descriptor:
             channel = self._running()
             try:
-                send(channel, DecodeOrder(limits, salvage), descriptor)
-                answer, arrays = receive(channel)
+                send(channel, DecodeOrder(limits, salvage), [descriptor])
+                answer, files = receive(channel)
             except (EOFError, OSError) as error:
                 raise self._obituary(limits) from error
-            os.close(arrays)
+            for each in files:
+                os.close(each)
         if isinstance(answer, Exception):
             raise answer
         assert isinstance(answer, Photo)
@@ -120,8 +121,7 @@ class DecoderProcess:
             DecoderUnavailable: it has not: no photo is to blame.
         """
         try:
-            _, nothing = receive(channel)
-            os.close(nothing)
+            receive(channel)
         except (EOFError, OSError) as error:
             self._end()
             complaints.seek(0)
@@ -143,11 +143,13 @@ class DecoderProcess:
 
     def _obituary(self, limits: Limits) -> DecodeError:
         code = self._end()
-        if code == -signal.SIGALRM:
+        if code == -signal.SIGPROF:
             return DecoderDied(
-                f"decoding took longer than {limits.decode_seconds:g} s and 1 s per megapixel; "
-                "look at the file, or raise --decode-seconds"
+                f"decoding took longer than {limits.decode_seconds:g} s of processor time and 1 s "
+                "per megapixel; look at the file, or raise --decode-seconds"
             )
+        if code == -signal.SIGALRM:
+            return DecoderKilled("decoding came to nothing for minutes; the machine is overloaded")
         if code == -signal.SIGKILL:
             return DecoderKilled("the decoder was killed, most likely out of memory; run again")
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
