@@ -154,7 +154,7 @@ def restore_archive(
         max_file_gb: refuse larger files, 10^9 bytes.
         max_pages: refuse files with more pages.
         max_metadata_mb: refuse files with more metadata, 10^6 bytes.
-        decode_seconds: processor time for decoding; each megapixel adds 1 s.
+        decode_seconds: processor time for decoding; every 30 megapixels add as much.
         decode_memory_gb: memory that a decoder gets, beside the pixels, 10^9 bytes.
         salvage: restore damaged photos as far as they can be decoded.
         output_format: write all outputs in this format; each photo's own by default.

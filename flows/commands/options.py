@@ -76,7 +76,7 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
         ("max-metadata-mb", "refuse files with more metadata", "N"),
         (
             "decode-seconds",
-            "processor time for decoding, and 1 s more per megapixel",
+            "processor time for decoding; 30 megapixels add as much",
             "S",
         ),
         ("decode-memory-gb", "memory that a decoder gets, beside the pixels", "N"),

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 
 from restoration.codec.channel import Arena, receive, send, send_with_arrays
 from restoration.codec.decoding import decode
-from restoration.codec.limits import PATIENCE_SECONDS, SECONDS_PER_MEGAPIXEL, Limits
+from restoration.codec.limits import PATIENCE_SECONDS, Limits
 from restoration.codec.process import READY, DecodeOrder
 from restoration.errors import DecodeError, RestorationError, TooLarge
 
@@ -75,7 +75,7 @@ def serve(channel: socket.socket, order: DecodeOrder, file: BinaryIO) -> None:
 
 def _bound_time(limits: Limits, megapixels: float) -> None:
     """Bound the processor time, and the wall-clock time of what waits for ever."""
-    seconds = limits.decode_seconds + megapixels * SECONDS_PER_MEGAPIXEL
+    seconds = limits.seconds_for(megapixels)
     signal.setitimer(signal.ITIMER_PROF, seconds)
     signal.setitimer(signal.ITIMER_REAL, seconds + PATIENCE_SECONDS)
 

@@ -20,7 +20,7 @@ class Limits:
         max_file_gb: size of the file, 10^9 bytes.
         max_pages: pictures in one file.
         max_metadata_mb: size of all metadata, 10^6 bytes, also when they are compressed.
-        decode_seconds: processor time for any file; each megapixel adds `SECONDS_PER_MEGAPIXEL`.
+        decode_seconds: processor time for any file; every `MEGAPIXELS_AT_ONCE` add as much again.
         decode_memory_gb: private memory of the decoder process, 10^9 bytes; samples are not in it.
     """
 
@@ -89,6 +89,10 @@ class Limits:
                 f"the file has {count} pages; the limit is {self.max_pages} (--max-pages)"
             )
 
+    def seconds_for(self, megapixels: float) -> float:
+        """Processor time that decoding so many megapixels may take, s."""
+        return self.decode_seconds * (1 + megapixels / MEGAPIXELS_AT_ONCE)
+
     @property
     def metadata_bytes(self) -> int:
         """`max_metadata_mb` in bytes."""
@@ -97,8 +101,8 @@ class Limits:
 
 DEFAULT_LIMITS: Final = Limits()
 
-SECONDS_PER_MEGAPIXEL: Final = 1.0
-"""Of processor time: ten times what the slowest decoder here (JPEG 2000) needs for a megapixel."""
+MEGAPIXELS_AT_ONCE: Final = 30.0
+"""Ten times as long as the slowest decoder here (JPEG 2000) needs, with the default of 30 s."""
 
 PATIENCE_SECONDS: Final = 300.0
 """Of wall-clock time beside it: on a busy machine a sound photo may wait for minutes."""

@@ -145,8 +145,8 @@ class DecoderProcess:
         code = self._end()
         if code == -signal.SIGPROF:
             return DecoderDied(
-                f"decoding took longer than {limits.decode_seconds:g} s of processor time and 1 s "
-                "per megapixel; look at the file, or raise --decode-seconds"
+                f"decoding took longer than {limits.decode_seconds:g} s of processor time (more "
+                "for large photos); look at the file, or raise --decode-seconds"
             )
         if code == -signal.SIGALRM:
             return DecoderKilled("decoding came to nothing for minutes; the machine is overloaded")
