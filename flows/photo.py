@@ -150,6 +150,7 @@ def finish(
             status=Status.RESTORED if prepared.plan.steps else Status.NOTHING_TO_DO,
             models=tuple(model.card.name for model in result.models),
             model_sha256=tuple(model.card.sha256 for model in result.models),
+            notes=result.notes,
         )
         return Outcome(compared_row(row, prepared, result))
     except EndsRun:

@@ -17,7 +17,7 @@ from restoration.errors import UsageError
 from restoration.models import DEVICES, WEIGHTS_FOLDER, card_for
 from restoration.plan import ALL_STEPS, Step
 
-PIPELINE_VERSION: Final = "1"
+PIPELINE_VERSION: Final = "2"
 """Raised when the same options and models would give other files than before."""
 
 

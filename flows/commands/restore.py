@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     if isinstance(result, Exception):
         raise result
     written = _write(source, output, target_format, photo, result)
-    _report(plan, written)
+    _report(plan, result, written)
     return 0
 
 
@@ -84,9 +84,9 @@ def _write(
     return list(written)
 
 
-def _report(plan: Plan, written: list[PurePath]) -> None:
+def _report(plan: Plan, result: Restored, written: list[PurePath]) -> None:
     console = QuietlyClosedConsole()
-    for reason in plan.reasons:
-        console.print(reason, highlight=False, markup=False, soft_wrap=True)
+    for line in (*plan.reasons, *result.notes):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     for path in written:
         console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)

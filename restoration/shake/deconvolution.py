@@ -20,7 +20,7 @@ SMOOTHNESS_PER_VARIANCE: Final = 20.0
 """Weight of the total variation per unit of noise variance: best by PSNR for kernels that are
 known up to their shift, and level within a factor of two."""
 
-_ITERATIONS: Final = 12
+_ITERATIONS: Final = 20
 _COUPLING: Final = 30.0
 """Penalty of the split gradients in units of the smoothness: sets the pace, not the goal."""
 
@@ -58,7 +58,7 @@ class Deconvolver:
             The restored picture, and the same blurred again; of the shape of `observed`.
         """
         height, width = observed.shape[-2:]
-        reach = self.kernel.reach + 1
+        reach = 2 * self.kernel.reach
         shape = (fast_length(height + 2 * reach), fast_length(width + 2 * reach))
         inside = (slice(reach, reach + height), slice(reach, reach + width))
         seen = torch.zeros(shape, dtype=torch.bool, device=observed.device)

@@ -44,12 +44,13 @@ def transfer_function(
     height, width = kernel.shape
     canvas = kernel.new_zeros(shape)
     canvas[:height, :width] = kernel
-    spectrum = torch.fft.rfft2(canvas.roll((-(height // 2), -(width // 2)), (0, 1)))
+    spectrum: Tensor = torch.fft.rfft2(canvas.roll((-(height // 2), -(width // 2)), (0, 1)))
     if shift == (0.0, 0.0):
         return spectrum
     down = torch.fft.fftfreq(shape[0], device=kernel.device)[:, None] * shift[0]
     right = torch.fft.rfftfreq(shape[1], device=kernel.device)[None] * shift[1]
-    return spectrum * torch.exp(-2j * math.pi * (down + right))
+    spectrum *= torch.exp(-2j * math.pi * (down + right))
+    return spectrum
 
 
 def gradient_functions(shape: tuple[int, int], device: torch.device) -> Tensor:

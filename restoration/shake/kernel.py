@@ -25,6 +25,7 @@ what lay along the path."""
 _COARSEST_SIDE: Final = 5
 _SCALE: Final = math.sqrt(0.5)
 _ROUNDS: Final = 5
+_MOST_SOLUTIONS: Final = 5
 _SPARSITY: Final = 4e-3
 _SPARSITY_DECAY: Final = 1.1
 _LEAST_SPARSITY: Final = 1e-4
@@ -51,7 +52,7 @@ class Kernel:
     @property
     def reach(self) -> int:
         """Pixels from the centre to the border."""
-        return self.weights.shape[0] // 2
+        return int(self.weights.shape[0]) // 2
 
     @property
     def extent(self) -> tuple[int, int]:
@@ -137,7 +138,7 @@ def fitting_kernel(sharp: Tensor, blurred: Tensor, side: int, *, ridge: float) -
     matrix[np.diag_indices_from(matrix)] += ridge
     kept = np.arange(len(target))
     kernel = np.zeros(len(target))
-    for _attempt in range(_ROUNDS):
+    for _attempt in range(_MOST_SOLUTIONS):
         kernel[:] = 0
         kernel[kept] = np.linalg.solve(matrix[np.ix_(kept, kept)], target[kept])
         if (kernel >= 0).all():

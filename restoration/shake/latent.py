@@ -45,7 +45,8 @@ def cartoon(blurred: Tensor, kernel: Tensor, sparsity: float) -> Tensor:
         wanted = (gradient.conj() * torch.fft.rfft2(slopes)).sum(0)
         spectrum = (data + strictness * wanted) / (blur_power + strictness * gradient_power)
         strictness *= 2
-    return torch.fft.irfft2(spectrum, shape)[:height, :width]
+    picture: Tensor = torch.fft.irfft2(spectrum, shape)
+    return picture[:height, :width]
 
 
 def edge_threshold(slopes: Tensor, kernel_side: int) -> float:

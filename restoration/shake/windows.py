@@ -42,7 +42,10 @@ def windows(photo: Pixels) -> list[tuple[slice, slice]]:
             own = contours[row : row + side, column : column + side]
             places.append((float(own.mean()), top, left))
     chosen = sorted(places, key=lambda place: (-place[0], place[1], place[2]))[:MOST_WINDOWS]
-    return [(slice(top, top + WINDOW_SIDE), slice(left, left + WINDOW_SIDE)) for _, top, left in chosen]
+    return [
+        (slice(top, top + WINDOW_SIDE), slice(left, left + WINDOW_SIDE))
+        for _strength, top, left in chosen
+    ]
 
 
 def _starts(length: int) -> list[int]:

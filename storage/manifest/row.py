@@ -88,6 +88,10 @@ class ManifestRow:
     plan_reasons: tuple[str, ...] = field(
         default=(), metadata=column("Why each step was taken or left out, one sentence each")
     )
+    notes: tuple[str, ...] = field(
+        default=(),
+        metadata=column("What the steps found out while they ran, one sentence each"),
+    )
     restored_path: str | None = field(
         default=None, metadata=column("Path of the restored photo, relative to the destination")
     )
