@@ -17,13 +17,13 @@ from restoration.shake.kernel import Kernel, cleaned, fitting_kernel
 
 Float = NDArray[np.float32]
 
-EXPLAINED: Final = 0.8
+EXPLAINED: Final = 0.7
 """Shake leaves at most this much of what no blur of the network's picture explains."""
 
 SHARPER: Final = 1.1
 """Gradients after deconvolution are at least this many times the network's."""
 
-LEAST_SPREAD: Final = 1.5
+LEAST_SPREAD: Final = 1.75
 """Pixels of standard deviation: less is a blur like any other, which the network knows.
 
 All three thresholds were chosen on photographs of the training set, blurred in many ways (see
