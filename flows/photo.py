@@ -191,7 +191,7 @@ def _publish(
         restored_size=restored.stored.size,
         seconds_encode=restored.seconds_encode,
         seconds_put=restored.seconds_put,
-        notes=_once(*prepared.photo.notes, *restored.notes),
+        notes=_once(*prepared.photo.notes, *_found(results), *restored.notes),
     )
     colour = publication.colorized()
     publication.remove_stale(restored, colour)
@@ -206,6 +206,13 @@ def _publish(
         seconds_put=restored.seconds_put + colour.seconds_put,
         notes=_once(*row.notes, *colour.notes),
     )
+
+
+def _found(results: Sequence[Restored]) -> Iterator[str]:
+    """What the steps found out while they ran, page by page where there are several."""
+    for number, result in enumerate(results, 1):
+        where = f"page {number}: " if len(results) > 1 else ""
+        yield from (f"{where}{note}" for note in result.notes)
 
 
 def _once(*notes: str) -> tuple[str, ...]:

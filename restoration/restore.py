@@ -18,6 +18,7 @@ from restoration.models import WEIGHTS_FOLDER, Model, load_model
 from restoration.plan import Plan, Step
 from restoration.recipe import Options
 from restoration.samples import Samples, SampleType, are_equal, sample_type
+from restoration.shake import remove_shake
 from restoration.tiling import Tiling, run_tiled
 
 DEFAULT_OPTIONS: Final = Options()
@@ -46,11 +47,13 @@ class Restored:
         pixels: restored, of the input's shape and type; None where no pixel changed.
         colorized: (H, W, 3) of the input's type, or None where colour was not planned.
         models: the models that ran, in order.
+        notes: what steps found out while they ran, one sentence each.
     """
 
     pixels: Samples | None = field(repr=False)
     colorized: Samples | None = field(repr=False)
     models: tuple[Model, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -60,10 +63,12 @@ class _Progress:
     Attributes:
         pixels: (H, W, 3) uint8 or uint16; None before the first step and while the next runs.
         grain: what denoising took, where some of it will be given back.
+        notes: what steps found out, one sentence each.
     """
 
     pixels: Samples | None = None
     grain: Grain | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Restorer:
@@ -137,11 +142,13 @@ class Restorer:
             model = self.model(step)
             dtypes = [_type_after(step, job) for job, _ in chosen]
             outputs = run_tiled(model, inputs, self.tiling(model), self.device, dtype=dtypes)
-            for (job, own), output in zip(chosen, outputs, strict=True):
+            for (job, own), given, output in zip(chosen, inputs, outputs, strict=True):
                 own.pixels = output
                 if step is Step.DENOISE and self.options.keep_grain > 0:
                     own.grain = grain_of(job.pixels, output)
-            del inputs, outputs  # of a large scan each is hundreds of megabytes
+                if step is Step.DEBLUR:
+                    _remove_shake(own, given, self.device)
+            del inputs, outputs, given, output  # of a large scan each is hundreds of megabytes
         return progress
 
     def _finish(self, job: Job, done: _Progress) -> Restored | Exception:
@@ -154,7 +161,8 @@ class Restorer:
                 check_colorized(luma, colorized)
         except Exception as error:
             return error
-        return Restored(pixels, colorized, tuple(self.model(step) for step in job.plan.steps))
+        models = tuple(self.model(step) for step in job.plan.steps)
+        return Restored(pixels, colorized, models, done.notes)
 
     def _finished_pixels(self, job: Job, done: _Progress) -> Samples | None:
         """Check what the networks made and blend it with the photo; None where nothing changes."""
@@ -178,6 +186,14 @@ def _type_after(step: Step, job: Job) -> SampleType:
     """Of what a step makes: 16 bits between two networks, else the photo's own."""
     goes_on = step is Step.DENOISE and Step.DEBLUR in job.plan.steps
     return np.uint16 if goes_on else sample_type(job.pixels)
+
+
+def _remove_shake(progress: _Progress, given: Samples, device: torch.device) -> None:
+    """Put a deconvolved photo in the place of the deblur network's output where it is better."""
+    assert progress.pixels is not None
+    outcome = remove_shake(given, progress.pixels, device)
+    progress.pixels = outcome.pixels
+    progress.notes += (outcome.note,) if outcome.note else ()
 
 
 def _three_channels(pixels: Samples) -> Samples:

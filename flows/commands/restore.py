@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         results.append(result)
     outputs = Outputs(source.name, sha256, photo, pages, results, options)
     written = _write(source, output, outputs)
-    _report(pages, photo, written)
+    _report(pages, photo, [note for result in results for note in result.notes], written)
     return 0
 
 
@@ -93,15 +93,19 @@ def _write(source: Path, output: Path, outputs: Outputs) -> dict[PurePath, tuple
 
 
 def _report(
-    pages: Sequence[PlannedPage], photo: Photo, written: Mapping[PurePath, Sequence[str]]
+    pages: Sequence[PlannedPage],
+    photo: Photo,
+    found: Sequence[str],
+    written: Mapping[PurePath, Sequence[str]],
 ) -> None:
+    """Say why each step was taken or not, what steps found out, and what files there are."""
     console = QuietlyClosedConsole()
 
     def say(line: str) -> None:
         console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
-    for reason in reasons(pages):
-        say(reason)
+    for line in (*reasons(pages), *found):
+        say(line)
     for path, notes in written.items():
         say(f"wrote {path}")
         for note in dict.fromkeys((*photo.notes, *notes)):

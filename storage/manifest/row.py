@@ -94,7 +94,7 @@ class ManifestRow:
     )
     notes: tuple[str, ...] = field(
         default=(),
-        metadata=column("What of the original is not in the outputs, one sentence each"),
+        metadata=column("What was found on the way, and what outputs cannot hold, a sentence each"),
     )
     restored_path: str | None = field(
         default=None, metadata=column("Path of the restored photo, relative to the destination")
