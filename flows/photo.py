@@ -164,12 +164,15 @@ def finish(
             return failed(row, result)
         done.append(result)
     try:
-        used = {model.card.name: model.card.sha256 for each in done for model in each.models}
+        # Not what was planned: a step that was only tried may have come to nothing.
+        used = {model.card.task: model.card for each in done for model in each.models}
+        taken = [step for step in prepared.steps if step in used]
         row = replace(
             _publish(row, prepared, done, workshop),
-            status=Status.RESTORED if prepared.steps else Status.NOTHING_TO_DO,
-            models=tuple(used),
-            model_sha256=tuple(used.values()),
+            status=Status.RESTORED if taken else Status.NOTHING_TO_DO,
+            plan=tuple(step.value for step in taken),
+            models=tuple(used[step].name for step in taken),
+            model_sha256=tuple(used[step].sha256 for step in taken),
         )
         return Outcome(compared_row(row, prepared, done[prepared.main]))
     except EndsRun:

@@ -26,6 +26,9 @@ class Step(enum.StrEnum):
 
 ALL_STEPS: Final = tuple(Step)
 
+WORTH_A_TRY: Final = 0.2
+"""Confidence in the blur from which camera shake is looked for."""
+
 MINIMUM_CONFIDENCE: Final = 0.3
 """Below this "monochrome" is a guess, and a guess is no reason to colour a photograph."""
 
@@ -38,11 +41,13 @@ class PlannedStep:
         step: which.
         runs: whether it is taken.
         reason: plain words, with the measurement that decided.
+        tentative: whether it is only tried: the photo stays as it was unless it bears the step out.
     """
 
     step: Step
     runs: bool
     reason: str
+    tentative: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,10 @@ class Plan:
     def steps(self) -> tuple[Step, ...]:
         """The steps that run, in order."""
         return tuple(decision.step for decision in self.decisions if decision.runs)
+
+    def is_tentative(self, step: Step) -> bool:
+        """Whether a step is only tried."""
+        return any(each.tentative for each in self.decisions if each.step is step)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -124,15 +133,28 @@ def _decide(step: Step, assessment: Assessment) -> PlannedStep:
             step, "noise sigma", assessment.noise_sigma, assessment.noise_confidence, NOISY_SIGMA
         )
     if step is Step.DEBLUR:
-        return _decide_by_strength(
+        decision = _decide_by_strength(
             step, "blur sigma", assessment.blur_sigma, assessment.blur_confidence, BLURRED_SIGMA
         )
+        return decision if decision.runs else _tried(decision, assessment)
     sure = f"(confidence {assessment.monochrome_confidence:.2f})"
     if not assessment.is_monochrome:
         return PlannedStep(step, False, f"the photo is in colour {sure}")
     if assessment.monochrome_confidence < MINIMUM_CONFIDENCE:
         return PlannedStep(step, False, f"not surely monochrome {sure}")
     return PlannedStep(step, True, f"the photo is monochrome {sure}")
+
+
+def _tried(refused: PlannedStep, assessment: Assessment) -> PlannedStep:
+    """Deblur what is blurred in an odd way, such as camera shake, if the photo itself bears it out.
+
+    The regressor has seen how shaken photos look, and is rarely sure of them (0.2-0.45).
+    """
+    is_blurred = assessment.blur_sigma >= BLURRED_SIGMA
+    if not is_blurred or assessment.blur_confidence < WORTH_A_TRY:
+        return refused
+    reason = f"{refused.reason}: undone only if it is camera shake that the photo bears out"
+    return PlannedStep(refused.step, True, reason, tentative=True)
 
 
 def _decide_by_strength(

@@ -17,7 +17,7 @@ from restoration.guards import check_colorized, check_restored
 from restoration.models import WEIGHTS_FOLDER, Model, load_model
 from restoration.plan import Plan, Step
 from restoration.recipe import Options
-from restoration.samples import Samples, SampleType, are_equal, sample_type
+from restoration.samples import Samples, SampleType, are_equal, eight_bits, sample_type
 from restoration.shake import remove_shake
 from restoration.tiling import Tiling, run_tiled
 
@@ -46,7 +46,7 @@ class Restored:
     Attributes:
         pixels: restored, of the input's shape and type; None where no pixel changed.
         colorized: (H, W, 3) of the input's type, or None where colour was not planned.
-        models: the models that ran, in order.
+        models: the models whose work is in the results, in order.
         notes: what steps found out while they ran, one sentence each.
     """
 
@@ -64,11 +64,13 @@ class _Progress:
         pixels: (H, W, 3) uint8 or uint16; None before the first step and while the next runs.
         grain: what denoising took, where some of it will be given back.
         notes: what steps found out, one sentence each.
+        given_up: steps that were only tried, and not borne out.
     """
 
     pixels: Samples | None = None
     grain: Grain | None = None
     notes: tuple[str, ...] = ()
+    given_up: tuple[Step, ...] = ()
 
 
 class Restorer:
@@ -147,7 +149,7 @@ class Restorer:
                 if step is Step.DENOISE and self.options.keep_grain > 0:
                     own.grain = grain_of(job.pixels, output)
                 if step is Step.DEBLUR:
-                    _remove_shake(own, given, self.device)
+                    _remove_shake(own, job, given, self.device)
             del inputs, outputs, given, output  # of a large scan each is hundreds of megabytes
         return progress
 
@@ -161,7 +163,7 @@ class Restorer:
                 check_colorized(luma, colorized)
         except Exception as error:
             return error
-        models = tuple(self.model(step) for step in job.plan.steps)
+        models = tuple(self.model(step) for step in job.plan.steps if step not in done.given_up)
         return Restored(pixels, colorized, models, done.notes)
 
     def _finished_pixels(self, job: Job, done: _Progress) -> Samples | None:
@@ -188,12 +190,18 @@ def _type_after(step: Step, job: Job) -> SampleType:
     return np.uint16 if goes_on else sample_type(job.pixels)
 
 
-def _remove_shake(progress: _Progress, given: Samples, device: torch.device) -> None:
+def _remove_shake(progress: _Progress, job: Job, given: Samples, device: torch.device) -> None:
     """Put a deconvolved photo in the place of the deblur network's output where it is better."""
     assert progress.pixels is not None
     outcome = remove_shake(given, progress.pixels, device)
     progress.pixels = outcome.pixels
     progress.notes += (outcome.note,) if outcome.note else ()
+    if outcome.kernel is None and job.plan.is_tentative(Step.DEBLUR):
+        progress.given_up = (Step.DEBLUR,)
+        progress.notes += ("deblur: no camera shake was found, and nothing was deblurred",)
+        progress.pixels = None
+        if Step.DENOISE in job.plan.steps:
+            progress.pixels = given if job.pixels.dtype == np.uint16 else eight_bits(given)
 
 
 def _three_channels(pixels: Samples) -> Samples:

@@ -14,6 +14,7 @@ from restoration.assess import BLURRED_SIGMA, SURE_ENOUGH
 from restoration.assess.estimator import estimate_strengths
 from restoration.assess.scales import Estimate
 from restoration.codec import decode
+from restoration.samples import eight_bits
 from tests.test_assess_scenes import as_jpeg, gray_scene, scene, with_blur, with_noise
 
 
@@ -35,7 +36,7 @@ def test_the_blur_of_photographs_is_measured(
 ) -> None:
     (path,) = sample_archive.rglob(name)
     with path.open("rb") as file:
-        photo = decode(file).pixels
+        photo = eight_bits(decode(file).pixels)
     # Prints of the 1870s are only as sharp as this.
     half = cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     assert estimate_blur(with_noise(half, noise)).sigma < 0.25

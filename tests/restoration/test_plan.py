@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from restoration.assess import BLURRED_SIGMA, NOISY_SIGMA, Assessment
 from restoration.errors import UsageError
 from restoration.models import available_models
-from restoration.plan import ALL_STEPS, MINIMUM_CONFIDENCE, Step, make_plan, parse_steps
+from restoration.plan import ALL_STEPS, WORTH_A_TRY, Step, make_plan, parse_steps
 from restoration.recipe import Options, current_recipe_ids, recipe_id
 
 
@@ -37,9 +37,19 @@ def test_colour_alone_leaves_the_restored_photo_untouched() -> None:
 
 
 def test_a_guess_changes_nothing() -> None:
-    unsure = assessment(40, 4, True, confidence=MINIMUM_CONFIDENCE - 0.01)
+    unsure = assessment(40, 4, True, confidence=WORTH_A_TRY - 0.01)
     assert make_plan(unsure).steps == ()
     assert all("confidence" in reason for reason in make_plan(unsure).reasons)
+
+
+def test_blur_that_may_be_camera_shake_is_only_tried() -> None:
+    plan = make_plan(assessment(40, 4, True, confidence=WORTH_A_TRY))
+    assert plan.steps == (Step.DEBLUR,)
+    assert plan.is_tentative(Step.DEBLUR)
+    assert "camera shake" in plan.reasons[1]
+    certain = make_plan(assessment(40, 4, True))
+    assert not any(certain.is_tentative(step) for step in Step)
+    assert make_plan(assessment(0, 1, confidence=0.3)).steps == ()
 
 
 @given(

@@ -140,6 +140,37 @@ def test_the_production_path_notes_what_it_undid() -> None:
     assert len(result.notes) == 1
 
 
+TRIED = Assessment(1, 1, 2, 0.3, False, 1)
+"""Blurred, but the regressor is not sure: as camera shake mostly reads."""
+
+
+def test_shake_that_the_photo_bears_out_is_undone_though_nobody_was_sure() -> None:
+    photo, _ = shaken(scene(256, 320, seed=3))
+    plan = make_plan(TRIED, [Step.DEBLUR])
+    assert plan.is_tentative(Step.DEBLUR)
+    (result,) = Restorer(CPU).restore([Job(photo, plan, 1.0)])
+    assert isinstance(result, Restored)
+    assert result.pixels is not None
+    assert [model.card.task for model in result.models] == ["deblur"]
+
+
+@pytest.mark.parametrize("noise", [1, 15])
+def test_a_try_that_finds_no_shake_deblurs_nothing(noise: float) -> None:
+    photo = noisy(scene(256, 320, seed=3), noise)
+    sure = make_plan(Assessment(noise, 1, 0, 1, False, 1), [Step.DENOISE])
+    tried = make_plan(Assessment(noise, 1, 2, 0.3, False, 1), [Step.DENOISE, Step.DEBLUR])
+    alone, also = (Restorer(CPU).restore([Job(photo, plan, noise)])[0] for plan in (sure, tried))
+    assert isinstance(alone, Restored)
+    assert isinstance(also, Restored)
+    assert also.models == alone.models
+    assert "nothing was deblurred" in also.notes[0]
+    if alone.pixels is None:
+        assert also.pixels is None
+    else:  # rounded twice, since 16 bits lay between the networks
+        assert also.pixels is not None
+        assert np.abs(also.pixels.astype(int) - alone.pixels).max() <= 1
+
+
 def test_tiles_give_what_the_whole_photo_gives() -> None:
     photo, true = shaken(scene(420, 460, seed=2), 14)
     side = LONGEST_SIDE - true.shape[0]
