@@ -153,6 +153,8 @@ def _read_avif(file: BinaryIO, request: Request) -> list[Picture]:
     )
     metadata = Metadata(exif=opened.exif, xmp=opened.xmp)
     dpi = exif.resolution(opened.exif) if opened.exif else None
+    if dpi == (vips.MM_PER_INCH, vips.MM_PER_INCH):
+        dpi = None
     embedded = Embedded(metadata, opened.icc_profile, dpi)
     notes = [f"{opened.pages - 1} more pictures are left out"] if opened.pages > 1 else []
     coding = Coding(compression="av1")

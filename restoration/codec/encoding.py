@@ -14,7 +14,7 @@ from restoration.codec.formats import FORMATS
 from restoration.codec.heic import exif_of, write_heic
 from restoration.codec.jpeg2000 import write_jpeg2000
 from restoration.codec.jpeg_coding import write_jpeg
-from restoration.codec.metadata import jp2, jpeg, png, webp
+from restoration.codec.metadata import exif, jp2, jpeg, png, webp
 from restoration.codec.metadata.model import Provenance, lost_texts
 from restoration.codec.metadata.outgoing import for_output
 from restoration.codec.pages import Page
@@ -123,6 +123,7 @@ def _write_avif(page: Page, file: BinaryIO, quality: int | None) -> tuple[str, .
             "xmp-data": metadata.xmp,
             "icc-profile-data": page.icc_profile,
         },
+        dpi=page.embedded.dpi,
         compression="av1",
         bitdepth=8 if page.bits <= 8 else 10 if page.bits <= 10 else 12,
         subsample_mode="off",
@@ -136,7 +137,8 @@ def _write_avif(page: Page, file: BinaryIO, quality: int | None) -> tuple[str, .
 
 def _write_heic(page: Page, file: BinaryIO, quality: int | None) -> tuple[str, ...]:
     write_heic(page, interleaved(page), file, quality or _LOSSY_QUALITY["HEIF"])
-    return tuple(_without_a_place(page, "a HEIC"))
+    unplaced = exif.unplaced(page.embedded.metadata.exif, page.embedded.dpi, "a HEIC")
+    return (*_without_a_place(page, "a HEIC"), *unplaced)
 
 
 def _without_a_place(page: Page, container: str) -> list[str]:

@@ -29,6 +29,9 @@ pyvips.cache_set_max(0)
 # Its warnings about odd files would be third-party noise in everybody's log.
 logging.getLogger("pyvips").setLevel(logging.CRITICAL)
 
+MM_PER_INCH: Final = 25.4
+"""libvips counts pixels per millimetre; where it knows no resolution, it writes 1."""
+
 _STRIP_ROWS: Final = 256
 _LOADERS: Final = {
     "JPEG": "jpegload_source",
@@ -150,6 +153,7 @@ def save(
     colour: ColourModel,
     *,
     blobs: Mapping[str, bytes | None] = MappingProxyType({}),
+    dpi: tuple[float, float] | None = None,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Encode an array, without any metadata that are not among `blobs`.
@@ -160,6 +164,7 @@ def save(
         saver: pngsave, webpsave or heifsave.
         colour: what the samples mean.
         blobs: libvips' name and contents of metadata.
+        dpi: written into the EXIF block, where there is one among `blobs`.
         options: of the saver.
 
     Raises:
@@ -167,6 +172,9 @@ def save(
     """
     try:
         image = as_image(samples, colour)
+        if dpi is not None:
+            image = image.copy(xres=dpi[0] / MM_PER_INCH, yres=dpi[1] / MM_PER_INCH)
+            image.set_type(pyvips.GValue.gstr_type, "resolution-unit", "in")
         for name, blob in blobs.items():
             if blob:
                 image.set_type(pyvips.GValue.blob_type, name, blob)

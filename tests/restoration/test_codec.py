@@ -26,6 +26,7 @@ from restoration.codec import (
     upright,
 )
 from restoration.codec.jpeg_coding import read_coding
+from restoration.codec.metadata.model import Metadata
 from restoration.codec.orientation import as_stored, upright_size
 from restoration.codec.reading import narrowed, shifted, unshifted, widened
 from restoration.errors import DecodeError, EncodeError, TooLarge, UnsupportedPhoto
@@ -476,3 +477,65 @@ def test_header_needs_only_the_head_of_a_file() -> None:
     data = encoded(scene(300, 400), "JPEG")
     header = read_header(opened(data[:2000]))
     assert (header.width, header.height, header.format) == (400, 300, "JPEG")
+
+
+# ---- everything at once ----
+
+
+def exif_block(orientation: int) -> bytes:
+    block = Image.Exif()
+    block[0x0112] = orientation
+    block[0x013B] = "Anon"
+    return block.tobytes().removeprefix(b"Exif\0\0")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    file_format=st.sampled_from(sorted(FORMATS)),
+    colour=st.sampled_from(list(ColourModel)),
+    bits=st.sampled_from([8, 16]),
+    alpha=st.booleans(),
+    profile=st.sampled_from([None, SRGB]),
+    dpi=st.sampled_from([None, (72.0, 72.0), (600.0, 300.0)]),
+    orientation=st.integers(1, 8),
+    iptc=st.sampled_from([None, b"\x1c\x02\x05\x00\x04Boat"]),
+    texts=st.sampled_from([(), (("Comment", "front"),), (("Title", "Harbour"),)]),
+    pages=st.integers(1, 3),
+)
+def test_nothing_is_lost_without_a_word(
+    file_format: str, colour: ColourModel, bits: int, alpha: bool, profile: bytes | None,
+    dpi: tuple[float, float] | None, orientation: int, iptc: bytes | None,
+    texts: tuple[tuple[str, str], ...], pages: int,
+) -> None:  # fmt: skip
+    target = FORMATS[file_format]
+    profile = profile if colour is RGB else None
+    metadata = Metadata(exif=exif_block(orientation), iptc=iptc, texts=texts)
+    page = page_of(
+        colour, bits, alpha=alpha and colour in (GRAY, RGB),
+        metadata=metadata, icc_profile=profile, dpi=dpi,
+    )  # fmt: skip
+    pages = pages if target.pages else 1
+    data, notes = written([page] * pages, file_format)
+    photo = decode(opened(data))
+    said = " ".join(notes)
+    assert len(photo.pages) == pages
+    for again in photo.pages:
+        assert again.stored.shape[:2] == page.stored.shape[:2]
+        assert again.bits == bits or f"{bits} bits became" in said
+        assert again.colour is colour or "became sRGB" in said or not_gray(again, page)
+        assert (again.alpha is None) == (page.alpha is None) or "transparency" in said
+        assert again.icc_profile == profile or "became sRGB" in said
+        found = again.embedded.dpi
+        assert found == (dpi and pytest.approx(dpi, abs=1)) or "resolution" in said
+        kept = again.embedded.metadata
+        assert kept.iptc == iptc or "IPTC" in said
+        assert set(texts) <= set(kept.texts) or texts[0][0] in said
+        image = Image.Exif()
+        image.load(b"Exif\0\0" + kept.exif)
+        assert image[0x013B] == "Anon"
+        assert image.get(0x0112, 1) == 1
+
+
+def not_gray(again, page) -> bool:
+    """Whether three equal channels stand for a gray page, in formats that have no other way."""
+    return page.colour is GRAY and np.ptp(again.pixels.astype(int), axis=-1).max() <= 2

@@ -119,6 +119,21 @@ def resolution(exif: bytes) -> tuple[float, float] | None:
     return across / factor, down / factor
 
 
+def unplaced(exif: bytes | None, dpi: tuple[float, float] | None, container: str) -> list[str]:
+    """A note, where a file has no place for its resolution but a block that states none.
+
+    To write it into the block, everything in it would have to move, maker notes too.
+
+    Args:
+        exif: the block, or None.
+        dpi: the resolution, or None.
+        container: such as "a WebP".
+    """
+    if dpi is None or exif is None or resolution(exif) is not None:
+        return []
+    return [f"the resolution has no place in {container} file but its EXIF block, which has none"]
+
+
 def upright(exif: bytes, *, drop_thumbnail: bool = True) -> bytes:
     """Set the orientation to 1, and unhook the thumbnail, which shows the photo as it was.
 

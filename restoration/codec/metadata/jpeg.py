@@ -202,9 +202,10 @@ def insert(encoded: BinaryIO, output: BinaryIO, embedded: Embedded) -> tuple[str
 def _ours(embedded: Embedded, *, has_jfif: bool) -> tuple[list[tuple[int, bytes]], tuple[str, ...]]:
     """Our segments in the customary order, and what they cannot hold."""
     metadata = embedded.metadata
-    exif = metadata.exif
-    if exif is None and embedded.dpi is not None and not has_jfif:
-        exif = exif_block.minimal(embedded.dpi)
+    exif, dpi = metadata.exif, None if has_jfif else embedded.dpi
+    unplaced = exif_block.unplaced(exif, dpi, "a CMYK JPEG")
+    if exif is None and dpi is not None:
+        exif = exif_block.minimal(dpi)
     block, notes = exif_block.fitted(exif, _MAX_EXIF) if exif else (None, ())
     parts = [(APP1, exif_block.PREFIX + block)] if block else []
     packets, said = _xmp_segments(metadata.xmp)
@@ -214,7 +215,7 @@ def _ours(embedded: Embedded, *, has_jfif: bool) -> tuple[list[tuple[int, bytes]
         parts += [(APP13, _PHOTOSHOP + part) for part in _chunks(resources, len(_PHOTOSHOP))]
     profile, too_large = _icc_segments(embedded.icc_profile)
     comments, lost = _comments(metadata.texts)
-    return [*parts, *profile, *comments], (*notes, *said, *too_large, *lost)
+    return [*parts, *profile, *comments], (*unplaced, *notes, *said, *too_large, *lost)
 
 
 def _xmp_segments(packet: bytes | None) -> tuple[list[tuple[int, bytes]], tuple[str, ...]]:

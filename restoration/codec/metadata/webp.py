@@ -134,13 +134,9 @@ def _exif(embedded: Embedded) -> tuple[bytes | None, tuple[str, ...]]:
         notes.append("IPTC records have no place in a WebP file")
     if metadata.photoshop:
         notes.append("Photoshop's image resources have no place in a WebP file")
-    if embedded.dpi is not None:
-        if exif is None:
-            exif = exif_block.minimal(embedded.dpi)
-        elif exif_block.resolution(exif) is None:
-            notes.append(
-                "the resolution has no place in a WebP file but its EXIF block, where there is none"
-            )
+    notes += exif_block.unplaced(exif, embedded.dpi, "a WebP")
+    if embedded.dpi is not None and exif is None:
+        exif = exif_block.minimal(embedded.dpi)
     return exif, tuple(notes)
 
 
