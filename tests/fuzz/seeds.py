@@ -1,0 +1,52 @@
+"""The files that fuzzing starts from, made on the spot: one of each kind, with all metadata."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from restoration.codec import FORMATS, ColourModel
+from tests.pictures import (
+    ccitt_tiff,
+    deep,
+    jpeg,
+    page_of,
+    palette_png,
+    png,
+    tiff,
+    written,
+    ycck_jpeg,
+)
+from tests.restoration.metadata_files import FULL
+from tests.scenes import gray_scene, scene
+
+_HEIGHT, _WIDTH = 16, 24
+
+
+def seeds(file_format: str) -> list[bytes]:
+    """Sound files of a format, and their first halves."""
+    picture = scene(_HEIGHT, _WIDTH)
+    full = replace(page_of(ColourModel.RGB, 8), stored=picture, pixels=picture, embedded=FULL)
+    sound = [written([full], file_format)[0], *_others(file_format)]
+    return sound + [data[: len(data) // 2] for data in sound]
+
+
+def all_seeds() -> dict[str, list[bytes]]:
+    """Of each format."""
+    return {name: seeds(name) for name in FORMATS}
+
+
+def _others(file_format: str) -> list[bytes]:
+    colour, gray = scene(_HEIGHT, _WIDTH), gray_scene(_HEIGHT, _WIDTH)
+    if file_format == "JPEG":
+        return [jpeg(colour, progressive=True), jpeg(gray), ycck_jpeg(colour)]
+    if file_format == "PNG":
+        return [png(deep(colour)), png(gray), palette_png(colour)]
+    if file_format == "TIFF":
+        return [
+            tiff([deep(gray), gray], "minisblack", compression="lzw", predictor=True),
+            tiff(colour, "rgb", compression="deflate", tile=(16, 16), bigtiff=True),
+            tiff(colour, "rgb", compression="jpeg"),
+            tiff(colour, "cielab", compression="packbits"),
+            ccitt_tiff(),
+        ]
+    return []
