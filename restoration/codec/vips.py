@@ -30,6 +30,8 @@ pyvips.cache_set_max(0)
 logging.getLogger("pyvips").setLevel(logging.CRITICAL)
 
 _STRIP_ROWS: Final = 256
+_UNKNOWN_TAG: Final = "set_get_field_type"
+"""In libtiff's complaints of private tags that it does not know, hundreds of them in some files."""
 _LOADERS: Final = {
     "JPEG": "jpegload_source",
     "PNG": "pngload_source",
@@ -217,6 +219,8 @@ def _described(image: Any, source: Any) -> Opened:  # noqa: ANN401
     if spare not in (0, 1):
         raise UnsupportedPhoto(f"{image.bands} channels are {spare} more than {colour} has")
     bits = _field(image, "bits-per-sample", 8 * dtype.itemsize)
+    if spare or colour is not ColourModel.GRAY or image.get_typeof("palette"):
+        bits = max(bits, 8)  # of a palette these are the bits of its indices
     return Opened(
         image,
         source,
@@ -244,6 +248,7 @@ def _blob(image: Any, name: str) -> bytes | None:  # noqa: ANN401
 
 def _reason(error: pyvips.Error) -> str:
     """What libvips says: the last line, since it may still tell of earlier pictures before."""
-    lines = [line.strip() for line in str(error.detail or error.message).splitlines()]
-    last = next((line for line in reversed(lines) if line), "no reason given")
+    lines = [line.strip() for line in str(error.detail).splitlines()]
+    telling = (line for line in reversed(lines) if line and _UNKNOWN_TAG not in line)
+    last = next(telling, "it says no more")
     return last.partition(": ")[2] or last
