@@ -22,6 +22,11 @@ MEGABYTES = 3000
 def main() -> int:
     """Run the fuzzer in a process of its own, which it never leaves in an orderly way."""
     arguments = _arguments()
+    if arguments.input is not None:
+        from tests.fuzz.target import in_this_process
+
+        in_this_process(arguments.input.read_bytes())
+        return 0
     if arguments.corpus is not None:
         _fuzz(arguments)
     findings: Path = arguments.findings
@@ -42,6 +47,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--isolated", action="store_true", help="decode in a process of its own")
     parser.add_argument("--seed", type=int, default=1, help="of the mutations; default 1")
     parser.add_argument("--findings", type=Path, default=Path(tempfile.gettempdir()) / "fuzz")
+    parser.add_argument("--input", type=Path, help="give one saved input to the target again")
     parser.add_argument("--corpus", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -68,12 +74,12 @@ def _fuzz(arguments: argparse.Namespace) -> None:
         "-verbosity=0",
     )
     atheris.Setup(
-        [sys.argv[0], *options, str(arguments.corpus)], _saving(target, arguments.findings)
+        [sys.argv[0], *options, str(arguments.corpus)], saving(target, arguments.findings)
     )
     atheris.Fuzz()
 
 
-def _saving(target: Callable[[bytes], None], findings: Path) -> Callable[[bytes], None]:
+def saving(target: Callable[[bytes], None], findings: Path) -> Callable[[bytes], None]:
     """The target, going on after a finding: one input is saved of each place that raised."""
     seen: set[str] = set()
 
