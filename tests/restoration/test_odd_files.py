@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable, Iterator
 
 import imagecodecs
 import numpy as np
@@ -11,10 +12,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from restoration.codec import ColourModel, Limits, decode
+from restoration.codec import ColourModel, DecoderProcess, Limits, decode
 from restoration.codec.formats import sniff
-from restoration.errors import DecodeError, TooLarge, UnsupportedPhoto
-from tests.pictures import deep, jpeg, raw_tiff, tiff, tiff_tags, written
+from restoration.errors import DecodeError, DecoderDied, TooLarge, UnsupportedPhoto
+from tests.pictures import deep, jpeg, page_of, png_bomb, raw_tiff, tiff, tiff_tags, written
 from tests.scenes import gray_scene, scene
 
 
@@ -158,3 +159,69 @@ def test_what_pillow_refuses_openjpeg_may_read() -> None:
     with pytest.raises(OSError, match="cannot identify"):
         Image.open(io.BytesIO(data))
     np.testing.assert_array_equal(decode(io.BytesIO(data)).main.stored, scene(20, 30))
+
+
+# ---- ten gigapixels in a few hundred bytes ----
+
+SIDE = 100_000
+
+
+def jpeg_bomb() -> bytes:
+    """65,500 is about as large as a JPEG gets."""
+    data = bytearray(jpeg(scene(16, 24)))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 65_500, 65_500)
+    return bytes(data)
+
+
+def jp2_bomb() -> bytes:
+    data = bytearray(jp2(scene(16, 24)))
+    sides = struct.pack(">II", SIDE, SIDE)
+    image, siz = data.index(b"ihdr"), data.index(b"\xff\x4f\xff\x51")
+    data[image + 4 : image + 12] = data[siz + 8 : siz + 16] = data[siz + 24 : siz + 32] = sides
+    return bytes(data)
+
+
+def heif_bomb(file_format: str) -> bytes:
+    data = bytearray(written([page_of(ColourModel.RGB, 8)], file_format)[0])
+    size = data.index(b"ispe")
+    data[size + 8 : size + 16] = struct.pack(">II", SIDE, SIDE)
+    return bytes(data)
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Iterator[DecoderProcess]:
+    process = DecoderProcess()
+    yield process
+    process.close()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: png_bomb(SIDE, SIDE),
+        lambda: raw_tiff(bytes(100), *tiff_tags(SIDE, SIDE, size=100)),
+        lambda: raw_tiff(bytes(100), *tiff_tags(SIDE, SIDE, size=100, bits=12)),
+        lambda: raw_tiff(bytes(100), *tiff_tags(SIDE, SIDE, size=100, compression=34925)),
+        jpeg_bomb,
+        jp2_bomb,
+    ],
+    ids=["PNG", "TIFF", "12-bit TIFF", "LZMA TIFF", "JPEG", "JP2"],
+)
+def test_bombs_are_refused_by_their_header(
+    decoder: DecoderProcess, make: Callable[[], bytes]
+) -> None:
+    # Ten gigapixels are ten gigabytes at least: that nobody asked for them shows in which of the
+    # two limits is named.
+    with pytest.raises(TooLarge, match="megapixels; the limit is 500"):
+        decoder.decode(io.BytesIO(make()), Limits(decode_memory_gb=0.3))
+
+
+@pytest.mark.parametrize("file_format", ["AVIF", "HEIF"])
+def test_bombs_that_libheif_refuses_itself(decoder: DecoderProcess, file_format: str) -> None:
+    if file_format == "HEIF":
+        pytest.importorskip("pillow_heif")
+    with pytest.raises((TooLarge, DecodeError)) as caught:
+        decoder.decode(io.BytesIO(heif_bomb(file_format)), Limits(decode_memory_gb=0.3))
+    assert "decode-memory" not in str(caught.value)
+    assert not isinstance(caught.value, DecoderDied)
