@@ -134,7 +134,7 @@ def copy_samples(opened: Opened, samples: Samples, alpha: Samples | None) -> Non
         except pyvips.Error as error:
             raise DecodeError(
                 f"the data is damaged or cut off ({_reason(error)}); "
-                "look for another copy of the file"
+                "look for another copy of the file, or take what there is with --salvage"
             ) from error
         strip = np.frombuffer(data, opened.dtype).reshape(rows, opened.width, -1)
         colour = strip[..., 0] if channels == 1 else strip[..., :channels]

@@ -56,12 +56,17 @@ def _fuzz(arguments: argparse.Namespace) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["restoration.codec"]):
-        from tests.fuzz.seeds import all_seeds
+        from tests.fuzz.seeds import all_seeds, is_png, with_checksums
         from tests.fuzz.target import InItsOwnProcess, in_this_process
     for name, files in all_seeds().items():
         if arguments.format in (None, name):
             for number, data in enumerate(files):
                 (arguments.corpus / f"{name}-{number}").write_bytes(data)
+
+    def mutated(data: bytes, max_size: int, seed: int) -> bytes:
+        changed = bytes(atheris.Mutate(data, max_size))
+        return with_checksums(changed) if is_png(changed) and seed % 8 else changed
+
     target = InItsOwnProcess() if arguments.isolated else in_this_process
     options = (
         f"-max_total_time={arguments.seconds}",
@@ -74,7 +79,9 @@ def _fuzz(arguments: argparse.Namespace) -> None:
         "-verbosity=0",
     )
     atheris.Setup(
-        [sys.argv[0], *options, str(arguments.corpus)], saving(target, arguments.findings)
+        [sys.argv[0], *options, str(arguments.corpus)],
+        saving(target, arguments.findings),
+        custom_mutator=mutated,
     )
     atheris.Fuzz()
 

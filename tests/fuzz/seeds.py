@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import replace
 
 from restoration.codec import FORMATS, ColourModel
@@ -20,6 +22,7 @@ from tests.restoration.metadata_files import FULL
 from tests.scenes import gray_scene, scene
 
 _HEIGHT, _WIDTH = 16, 24
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def seeds(file_format: str) -> list[bytes]:
@@ -33,6 +36,23 @@ def seeds(file_format: str) -> list[bytes]:
 def all_seeds() -> dict[str, list[bytes]]:
     """Of each format."""
     return {name: seeds(name) for name in FORMATS}
+
+
+def with_checksums(data: bytes) -> bytes:
+    """A PNG with the right checksum in each chunk, without which a chunk is not looked into."""
+    out, position = bytearray(data), len(_PNG)
+    while position + 12 <= len(out):
+        end = position + 8 + int.from_bytes(out[position : position + 4], "big")
+        if end + 4 > len(out):
+            break
+        out[end : end + 4] = struct.pack(">I", zlib.crc32(out[position + 4 : end]))
+        position = end + 4
+    return bytes(out)
+
+
+def is_png(data: bytes) -> bool:
+    """Whether it begins like one."""
+    return data.startswith(_PNG)
 
 
 def _others(file_format: str) -> list[bytes]:
