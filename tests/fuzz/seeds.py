@@ -6,6 +6,8 @@ import struct
 import zlib
 from dataclasses import replace
 
+import numpy as np
+
 from restoration.codec import FORMATS, ColourModel
 from tests.pictures import (
     ccitt_tiff,
@@ -14,7 +16,9 @@ from tests.pictures import (
     page_of,
     palette_png,
     png,
+    raw_tiff,
     tiff,
+    tiff_tags,
     written,
     ycck_jpeg,
 )
@@ -62,11 +66,14 @@ def _others(file_format: str) -> list[bytes]:
     if file_format == "PNG":
         return [png(deep(colour)), png(gray), palette_png(colour)]
     if file_format == "TIFF":
+        planes = np.moveaxis(colour, -1, 0)
         return [
             tiff([deep(gray), gray], "minisblack", compression="lzw", predictor=True),
             tiff(colour, "rgb", compression="deflate", tile=(16, 16), bigtiff=True),
             tiff(colour, "rgb", compression="jpeg"),
             tiff(colour, "cielab", compression="packbits"),
+            tiff(planes, "rgb", planarconfig="separate", tile=(16, 16), compression="lzma"),
+            raw_tiff(bytes(range(36)), *tiff_tags(6, 4, bits=12, size=36)),
             ccitt_tiff(),
         ]
     return []
