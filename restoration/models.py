@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from restoration.cards import ModelCard, read_card
 from restoration.errors import UsageError, WeightsError
 from restoration.networks import (
     Network,
+    NetworkConfig,
     config_from_header,
     gmac_per_megapixel,
     parameter_count,
@@ -31,6 +32,8 @@ from restoration.networks import (
 WEIGHTS_FOLDER: Final = Path(__file__).parent / "weights"
 DEVICES: Final = ("cpu", "cuda")
 """Kinds of device that networks run on."""
+_LONGEST_REASON: Final = 300
+"""Characters of what a library says against a file."""
 _loading = threading.Lock()
 
 
@@ -212,13 +215,36 @@ def read_network(path: Path, *, sha256: str | None = None) -> Network:
         with safe_open(path, framework="pt") as file:
             config = config_from_header(file.metadata() or {})
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        _check_shapes(config, tensors)
         network = config.build()
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
         raise WeightsError(f"weights file {path} is missing") from error
-    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"{path.name} holds no usable weights: {error}") from error
+    except (OSError, SafetensorError, ValueError, RuntimeError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
+        raise WeightsError(f"{path.name} holds no usable weights: {reason}") from error
     return network.eval().requires_grad_(False)
+
+
+def _check_shapes(config: NetworkConfig, tensors: Mapping[str, Tensor]) -> None:
+    """Compare tensors with the network that the header names, before it is given any memory.
+
+    Raises:
+        ValueError: they are those of another network.
+    """
+    with torch.device("meta"):
+        wanted = {name: tensor.shape for name, tensor in config.build().state_dict().items()}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise ValueError(
+                f"tensor {name!r} has the shape {_text(found.get(name))}, "
+                f"the network in the header wants {_text(wanted.get(name))}"
+            )
+
+
+def _text(shape: torch.Size | None) -> str:
+    return "none" if shape is None else " x ".join(map(str, shape)) or "of a number"
 
 
 def file_sha256(path: Path) -> str:

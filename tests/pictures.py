@@ -108,3 +108,25 @@ def png_bomb(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000)))
     return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+
+def raw_tiff(data: bytes, *tags: tuple[int, int]) -> bytes:
+    """A little-endian TIFF whose directory has these tags (LONG), such as no writer writes.
+
+    The data come right after the header, at offset 8.
+    """
+    padded = data + bytes(len(data) % 2)
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8 + len(padded)) + padded + directory
+
+
+def tiff_tags(width: int, height: int, **others: int) -> tuple[tuple[int, int], ...]:
+    """Tags of a gray page in one strip for `raw_tiff`; others by name."""
+    numbers = {
+        "bits": 258, "compression": 259, "photometric": 262, "offset": 273, "samples": 277,
+        "size": 279, "jpeg_offset": 513, "jpeg_size": 514,
+    }  # fmt: skip
+    values = {"bits": 8, "compression": 1, "photometric": 1, "offset": 8, "samples": 1, **others}
+    pairs = [(256, width), (257, height), *((numbers[k], v) for k, v in values.items())]
+    return tuple(sorted(pairs))

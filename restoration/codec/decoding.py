@@ -15,6 +15,7 @@ from restoration.codec.jpeg2000 import read_jpeg2000
 from restoration.codec.jpeg_coding import read_coding
 from restoration.codec.limits import DEFAULT_LIMITS, Limits
 from restoration.codec.metadata import exif, jpeg, png, webp
+from restoration.codec.metadata.limits import DamagedMetadata
 from restoration.codec.metadata.model import Embedded, Metadata
 from restoration.codec.pages import Coding, Page
 from restoration.codec.photo import Photo
@@ -70,7 +71,12 @@ def decode(
                 raise
             damage = str(error)
             pictures = read(file, Request(limits, True, allocate, on_size))
-    except (RestorationError, MemoryError):
+    except (RestorationError, MemoryError) as error:
+        if isinstance(error, DamagedMetadata):  # so damaged that the pixels cannot be found
+            raise DecodeError(
+                f"the {kind.name} data is damaged or cut off ({error}); "
+                "look for another copy of the file"
+            ) from error
         raise
     except Exception as error:  # decoders of damaged files raise what they like
         raise DecodeError(
@@ -117,6 +123,7 @@ def _read_jpeg(file: BinaryIO, request: Request) -> list[Picture]:
 
 
 def _read_png(file: BinaryIO, request: Request) -> list[Picture]:
+    _check_animation(png.frames(file))
     embedded = png.read(file, limit_bytes=request.limits.metadata_bytes)
     coding = Coding(compression="deflate", lossless=True)
     return [_by_vips(file, "PNG", request, embedded, coding)]
@@ -132,13 +139,17 @@ def _by_vips(
     file: BinaryIO, file_format: str, request: Request, embedded: Embedded, coding: Coding
 ) -> Picture:
     opened = vips.open_picture(file, file_format, salvage=request.salvage)
-    if opened.pages > 1:
-        raise UnsupportedPhoto(f"an animation of {opened.pages} pictures is no photograph")
+    _check_animation(opened.pages)
     request.check_page(opened.width, opened.height)
     block = embedded.metadata.exif
     orientation = exif.orientation(block) if block else 1
     decoded = read_with_vips(opened, request, orientation=orientation)
     return Picture(decoded, opened.colour, opened.bits, embedded, coding)
+
+
+def _check_animation(pictures: int) -> None:
+    if pictures > 1:
+        raise UnsupportedPhoto(f"an animation of {pictures} pictures is no photograph")
 
 
 def _read_avif(file: BinaryIO, request: Request) -> list[Picture]:

@@ -109,7 +109,10 @@ _FOREIGN: Final = (
 """First bytes of what is not read here, and what to call it."""
 
 _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
-_HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1"})
+_HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1"})
+_SEQUENCES: Final = frozenset({b"avis", b"hevc", b"hevx", b"msf1"})
+"""Brands of files whose pictures make a film (ISO/IEC 23008-12, 7.2); where it comes first, that is
+what the file is for."""
 
 
 def sniff(head: bytes) -> Format:
@@ -128,6 +131,8 @@ def sniff(head: bytes) -> Format:
     if name:
         return FORMATS[name]
     stripped = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head[4:8] == b"ftyp" and head[8:12] in _SEQUENCES:
+        raise UnsupportedPhoto("a sequence of pictures is no photograph")
     for start, what in _FOREIGN:
         if stripped.startswith(start):
             raise UnsupportedPhoto(f"this is {what}, whatever its name says; it is not read here")
@@ -155,6 +160,8 @@ def _isobmff(head: bytes) -> str:
     """AVIF and HEIF by their brands (ISO/IEC 14496-12, 4.3); AVIF files often say mif1 as well."""
     length = min(int.from_bytes(head[:4], "big"), len(head))
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, length - 3, 4))]
+    if brands[0] in _SEQUENCES:
+        return ""
     if brands[0] in _AVIF_BRANDS:
         return "AVIF"
     if brands[0] in _HEIF_BRANDS:

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Final
 
 import imagecodecs
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from restoration.codec.metadata import jp2
 from restoration.codec.pages import Coding, ColourModel, Page
@@ -14,7 +14,6 @@ from restoration.codec.reading import (
     Decoded,
     Picture,
     Request,
-    head_of,
     narrowed,
     separated,
     widened,
@@ -25,6 +24,7 @@ from restoration.samples import Samples
 _SIZ: Final = b"\xff\x4f\xff\x51"
 _COD: Final = b"\xff\x52"
 _CODESTREAM_HEAD: Final = 1 << 20
+_CONTRADICTION: Final = "the JPEG 2000 data is not what its header says"
 _LOSSY_PSNR_DB: Final = 50
 """Of what was lossy: another pass loses far less than what restoring changed."""
 
@@ -37,11 +37,15 @@ def read_jpeg2000(file: BinaryIO, request: Request) -> list[Picture]:
         TooLarge: over one of the limits.
         UnsupportedPhoto: more than 16 bits, or channels that mean nothing to us.
     """
-    head = _Codestream(head_of(file, _CODESTREAM_HEAD))
+    layout = jp2.layout(file)
+    file.seek(layout.codestream)
+    head = _Codestream(file.read(_CODESTREAM_HEAD))
     request.check_page(head.width, head.height)
-    if head.bits > 16 or head.is_signed:
-        raise UnsupportedPhoto(f"{head.bits} bits, or samples with a sign, are not supported")
-    samples = _by_pillow(file) if head.bits <= 8 else _by_openjpeg(file, head)
+    if head.is_signed:
+        raise UnsupportedPhoto("samples with a sign are not supported")
+    if head.bits > 16:
+        raise UnsupportedPhoto(f"{head.bits} bits are not supported; up to 16 are")
+    samples = _up_to_8_bits(file, head, layout) if head.bits <= 8 else _by_openjpeg(file, head)
     decoded = separated(samples, request)
     colour = ColourModel.GRAY if decoded.stored.ndim == 2 else ColourModel.RGB
     alpha = None if decoded.alpha is None else widened(decoded.alpha, head.bits)
@@ -51,16 +55,31 @@ def read_jpeg2000(file: BinaryIO, request: Request) -> list[Picture]:
     return [Picture(decoded, colour, head.bits, embedded, coding)]
 
 
-def _by_pillow(file: BinaryIO) -> Any:  # noqa: ANN401
+def _up_to_8_bits(file: BinaryIO, head: _Codestream, layout: jp2.Layout) -> Any:  # noqa: ANN401
+    """By Pillow, which refuses some sound files with extensions (JPX) that OpenJPEG reads."""
+    try:
+        return _by_pillow(file, head)
+    except DecodeError:
+        if not layout.is_plain or head.bits != 8:
+            raise
+        return _by_openjpeg(file, head)
+
+
+def _by_pillow(file: BinaryIO, head: _Codestream) -> Any:  # noqa: ANN401
     """Up to 8 bits: Pillow knows palettes, YCbCr and subsampled channels."""
+    file.seek(0)
     try:
         with Image.open(file, formats=("JPEG2000",)) as image:
+            if image.size != (head.width, head.height):
+                raise DecodeError(_CONTRADICTION)
             image.load()
             if image.mode not in ("L", "LA", "RGB", "RGBA"):
                 raise UnsupportedPhoto(f"JPEG 2000 of mode {image.mode} is not supported")
             return np.asarray(image)
-    except (UnsupportedPhoto, MemoryError):
+    except (DecodeError, UnsupportedPhoto, MemoryError):
         raise
+    except UnidentifiedImageError as error:  # its message names our file object, not the problem
+        raise _damaged("its boxes make no sense") from error
     except Exception as error:  # Pillow raises anything from OSError to struct.error
         raise _damaged(error) from error
 
@@ -71,14 +90,15 @@ def _by_openjpeg(file: BinaryIO, head: _Codestream) -> Any:  # noqa: ANN401
         samples = imagecodecs.jpeg2k_decode(file.read())
     except Exception as error:  # one class of its own for each codec
         raise _damaged(error) from error
-    if samples.shape[:2] != (head.height, head.width) or samples.dtype != np.uint16:
-        raise DecodeError("the JPEG 2000 data is not what its header says")
+    kind = np.uint8 if head.bits <= 8 else np.uint16
+    if samples.shape[:2] != (head.height, head.width) or samples.dtype != kind:
+        raise DecodeError(_CONTRADICTION)
     if samples.ndim == 3 and samples.shape[2] > 4:
         raise UnsupportedPhoto(f"{samples.shape[2]} channels are not supported")
     return samples
 
 
-def _damaged(error: Exception) -> DecodeError:
+def _damaged(error: Exception | str) -> DecodeError:
     return DecodeError(
         f"the JPEG 2000 data is damaged or cut off ({error}); look for another copy of the file"
     )
@@ -88,16 +108,15 @@ class _Codestream:
     """What SIZ and COD say (ISO/IEC 15444-1, annex A.5.1 and A.6.1).
 
     Args:
-        head: the file's first bytes.
+        head: the first bytes of the codestream.
 
     Raises:
-        DecodeError: there is no codestream in them.
+        DecodeError: they are none.
     """
 
     def __init__(self, head: bytes) -> None:
-        start = head.find(_SIZ)
-        siz = head[start + 4 : start + 4 + 38 + 3]
-        if start < 0 or len(siz) < 41:
+        siz = head[4 : 4 + 38 + 3]
+        if not head.startswith(_SIZ) or len(siz) < 41:
             raise DecodeError("the JPEG 2000 header is damaged or cut off")
         numbers = [int.from_bytes(siz[at : at + 4], "big") for at in range(4, 36, 4)]
         self.width = numbers[0] - numbers[2]
@@ -107,7 +126,7 @@ class _Codestream:
         self.is_signed = bool(depth & 0x80)
         if self.width < 1 or self.height < 1:
             raise DecodeError(f"the header says {self.width} x {self.height} pixels")
-        cod = head.find(_COD, start)
+        cod = head.find(_COD)
         # The last byte of COD's first part: 1 is the reversible 5-3 wavelet.
         self.is_reversible = 0 <= cod < len(head) - 13 and head[cod + 13] == 1
 

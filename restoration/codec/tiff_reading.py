@@ -6,20 +6,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
-import numpy as np
 import tifffile
 
-from restoration.codec import lab, vips
+from restoration.codec import tiff_samples, vips
 from restoration.codec.metadata import tiff
-from restoration.codec.orientation import QUARTER_TURNED, as_stored, upright_size
-from restoration.codec.pages import Coding, ColourModel
-from restoration.codec.reading import Decoded, Picture, Request, read_with_vips
+from restoration.codec.pages import Coding
+from restoration.codec.reading import Picture, Request, read_with_vips
 from restoration.errors import DecodeError, UnsupportedPhoto
-from restoration.samples import Samples
 
 _REDUCED: Final = 1
 _MASK: Final = 4
-_CIELAB: Final = 8
 _PREMULTIPLIED: Final = 1
 _COMPRESSIONS: Final = {
     1: "none", 2: "ccitt", 3: "ccitt", 4: "ccitt", 5: "lzw", 6: "jpeg", 7: "jpeg",
@@ -49,7 +45,8 @@ def _pictures(tif: Any, file: BinaryIO, request: Request) -> Iterator[Picture]: 
     if tif.is_dng:
         raise UnsupportedPhoto("a camera's raw file (DNG) is not a picture yet; develop it first")
     found = []
-    for index, page in enumerate(_pages(tif, request)):
+    said: list[str] = []
+    for index, page in enumerate(_pages(tif, request, said)):
         kind = int(_tag(page, 254, 0))
         if kind & (_REDUCED | _MASK) and index:
             copies += 1
@@ -60,7 +57,8 @@ def _pictures(tif: Any, file: BinaryIO, request: Request) -> Iterator[Picture]: 
         raise DecodeError("the TIFF has no page")
     for index, page in found:
         picture = _read_page(page, index, tif, file, request)
-        notes = picture.notes
+        notes = (*picture.notes, *said)
+        said.clear()
         if copies and index == 0:
             notes = (*notes, f"{copies} reduced copies or masks in the file are left out")
         if _tag(page, 330, None):
@@ -68,14 +66,19 @@ def _pictures(tif: Any, file: BinaryIO, request: Request) -> Iterator[Picture]: 
         yield replace(picture, notes=notes)
 
 
-def _pages(tif: Any, request: Request) -> Iterator[Any]:  # noqa: ANN401
+def _pages(tif: Any, request: Request, notes: list[str]) -> Iterator[Any]:  # noqa: ANN401
     """The pages, one at a time: a chain of a million directories must not be read first."""
     index = 0
+    seen: set[int] = set()
     while True:
         try:
             page = tif.pages[index]
         except IndexError:
             return
+        if page.offset in seen:
+            notes.append("the chain of pages leads back on itself: any after that are lost")
+            return
+        seen.add(page.offset)
         request.limits.check_pages(index + 1)
         yield page
         index += 1
@@ -90,32 +93,18 @@ def _read_page(
 ) -> Picture:
     embedded = tiff.read(file, index, limit_bytes=request.limits.metadata_bytes)
     orientation = int(_tag(page, 274, 1))
-    if int(page.photometric) == _CIELAB:
-        colour, bits = ColourModel.LAB, int(page.bitspersample)
-        decoded = _read_lab(page, orientation, request)
+    if tiff_samples.is_needed(page):
+        bits = int(page.bitspersample)
+        decoded, colour = tiff_samples.read_samples(page, orientation, request)
     else:
         opened = vips.open_picture(file, "TIFF", page=index, salvage=request.salvage)
+        if (opened.width, opened.height) != (page.imagewidth, page.imagelength):
+            # Its size was checked as tifffile reads it; of a tag that comes twice others take
+            # the other one.
+            raise DecodeError("the TIFF directory contradicts itself about the page's size")
         colour, bits = opened.colour, opened.bits
         decoded = read_with_vips(opened, request, orientation=orientation)
     return Picture(decoded, colour, bits, embedded, _coding(page, tif), _notes(page))
-
-
-def _read_lab(page: Any, orientation: int, request: Request) -> Decoded:  # noqa: ANN401
-    """CIELab by tifffile: libvips halves 16 bits of L* and refuses 8."""
-    if page.samplesperpixel != 3 or int(page.bitspersample) not in (8, 16):
-        raise UnsupportedPhoto("CIELab other than three channels of 8 or 16 bits is not supported")
-    try:
-        samples = page.asarray(maxworkers=1)
-    except Exception as error:  # decoders raise what they like
-        raise DecodeError(f"the TIFF data is damaged or cut off ({error})") from error
-    if samples.shape[0] == 3 and samples.shape[-1] != 3:
-        samples = np.moveaxis(samples, 0, -1)
-    width, height = upright_size(samples.shape[1], samples.shape[0], orientation)
-    stored: Samples = request.allocate((height, width, 3), samples.dtype.type)
-    view = as_stored(stored, orientation)
-    view[...] = samples
-    lab.from_tiff(stored)
-    return Decoded(stored, None, turned=orientation in QUARTER_TURNED)
 
 
 def _coding(page: Any, tif: Any) -> Coding:  # noqa: ANN401

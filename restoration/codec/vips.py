@@ -33,6 +33,8 @@ MM_PER_INCH: Final = 25.4
 """libvips counts pixels per millimetre; where it knows no resolution, it writes 1."""
 
 _STRIP_ROWS: Final = 256
+_UNKNOWN_TAG: Final = "set_get_field_type"
+"""In libtiff's complaints of private tags that it does not know, hundreds of them in some files."""
 _LOADERS: Final = {
     "JPEG": "jpegload_source",
     "PNG": "pngload_source",
@@ -135,7 +137,7 @@ def copy_samples(opened: Opened, samples: Samples, alpha: Samples | None) -> Non
         except pyvips.Error as error:
             raise DecodeError(
                 f"the data is damaged or cut off ({_reason(error)}); "
-                "look for another copy of the file"
+                "look for another copy of the file, or take what there is with --salvage"
             ) from error
         strip = np.frombuffer(data, opened.dtype).reshape(rows, opened.width, -1)
         colour = strip[..., 0] if channels == 1 else strip[..., :channels]
@@ -225,6 +227,8 @@ def _described(image: Any, source: Any) -> Opened:  # noqa: ANN401
     if spare not in (0, 1):
         raise UnsupportedPhoto(f"{image.bands} channels are {spare} more than {colour} has")
     bits = _field(image, "bits-per-sample", 8 * dtype.itemsize)
+    if spare or colour is not ColourModel.GRAY or image.get_typeof("palette"):
+        bits = max(bits, 8)  # of a palette these are the bits of its indices
     return Opened(
         image,
         source,
@@ -252,6 +256,7 @@ def _blob(image: Any, name: str) -> bytes | None:  # noqa: ANN401
 
 def _reason(error: pyvips.Error) -> str:
     """What libvips says: the last line, since it may still tell of earlier pictures before."""
-    lines = [line.strip() for line in str(error.detail or error.message).splitlines()]
-    last = next((line for line in reversed(lines) if line), "no reason given")
+    lines = [line.strip() for line in str(error.detail).splitlines()]
+    telling = (line for line in reversed(lines) if line and _UNKNOWN_TAG not in line)
+    last = next(telling, "it says no more")
     return last.partition(": ")[2] or last

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+import pickle
 import shutil
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -220,6 +223,68 @@ def test_what_is_no_weights_file_is_refused(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(3)}, other_shape, metadata=header_of(UNetConfig(), "denoise"))
     with pytest.raises(WeightsError):
         read_network(other_shape)
+
+
+class Payload:
+    """What a pickle would do to whoever loads it."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> object:
+        return Path.touch, (self.marker,)
+
+
+def test_a_pickle_is_refused_and_not_run(weights: Path, tmp_path: Path) -> None:
+    marker = tmp_path / "it ran"
+    path = weights / card_for("denoise").file
+    for save in (torch.save, lambda value, to: to.write_bytes(pickle.dumps(value))):
+        save(Payload(marker), path)
+        with pytest.raises(WeightsError, match="sha256"):
+            load_model("denoise", CPU, weights)
+        with pytest.raises(WeightsError, match="holds no usable weights"):
+            read_network(path)
+    assert not marker.exists()
+
+
+def safetensors_file(header: bytes, length: int | None = None) -> bytes:
+    return struct.pack("<Q", len(header) if length is None else length) + header + bytes(64)
+
+
+def absurd_header(config: str) -> bytes:
+    """A header that names a network and holds one small tensor."""
+    metadata = {"architecture": "unet", "task": "denoise", "config": config}
+    tensor = {"dtype": "F32", "shape": [16], "data_offsets": [0, 64]}
+    return json.dumps({"__metadata__": metadata, "x": tensor}).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        safetensors_file(b"{}", 1 << 60),
+        safetensors_file(b"{}", (1 << 64) - 1),
+        safetensors_file(b"[" * 1_000_000),
+        safetensors_file(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+        safetensors_file(b'{"x":{"dtype":"F32","shape":[4294967295,4294967295],'
+                         b'"data_offsets":[0,64]}}'),
+        safetensors_file(absurd_header('{"widths": [1000000, 1000000]}')),
+        safetensors_file(absurd_header('{"widths": [-5]}')),
+        safetensors_file(absurd_header('{"widths": [' + "8," * 60 + "8]}")),
+        safetensors_file(absurd_header("[" * 100_000)),
+        b"",
+    ],
+    ids=["2^60", "2^64", "nested list", "nested keys", "shape", "wide", "negative", "deep",
+         "nested config", "empty"],
+)  # fmt: skip
+def test_absurd_headers_are_refused_in_one_line(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "absurd.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(
+        WeightsError, match=r"^absurd\.safetensors holds no usable weights"
+    ) as caught:
+        read_network(path)
+    assert len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
 
 
 def test_devices() -> None:

@@ -33,6 +33,7 @@ _PHOTOSHOP: Final = bytes.fromhex("2c4c0100850440b9a03e562148d6dfeb")
 _OURS: Final = frozenset({_EXIF, _XMP, _IPTC, _PHOTOSHOP})
 _PIXELS: Final = frozenset({b"jP  ", b"ftyp", b"jp2h", b"jp2c", b"free", b"rreq"})
 _RESTRICTED_ICC, _ANY_ICC = 2, 3
+_SRGB, _GRAY = 16, 17
 _METRES_PER_INCH: Final = Fraction(254, 10_000)
 
 
@@ -97,6 +98,44 @@ def _embedded(held: dict[bytes, bytes], header: dict[bytes, bytes], notes: list[
     dpi = _dpi(header.get(b"resc")) or _dpi(header.get(b"resd"))
     dpi = dpi or (exif_block.resolution(exif) if exif else None)
     return Embedded(metadata, header.get(b"icc"), dpi)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a file's samples are, and what they mean.
+
+    Attributes:
+        codestream: offset of the first codestream.
+        is_plain: whether its channels are gray or RGB as they are: no palette, no YCbCr.
+    """
+
+    codestream: int
+    is_plain: bool
+
+
+def layout(file: BinaryIO) -> Layout:
+    """Find the codestream, however large the boxes before it are.
+
+    Raises:
+        DamagedMetadata: no JPEG 2000 file, or one without a codestream.
+    """
+    if _is_codestream(file):
+        return Layout(0, is_plain=True)
+    is_plain = True
+    for box in _boxes(file, 0, size_of(file)):
+        if box.kind == b"jp2c":
+            return Layout(box.content, is_plain)
+        if box.kind == b"jp2h":
+            is_plain = all(_is_plain(file, inner) for inner in _boxes(file, box.content, box.end))
+    raise DamagedMetadata("the JPEG 2000 file has no codestream")
+
+
+def _is_plain(file: BinaryIO, box: _Box) -> bool:
+    """Of a colour box (T.800, I.5.3.3): a profile, or the number of gray or sRGB."""
+    if box.kind != b"colr":
+        return box.kind not in (b"pclr", b"cmap")
+    data = file.read(min(box.size, 7))
+    return data[:1] != b"\1" or int.from_bytes(data[3:], "big") in (_SRGB, _GRAY)
 
 
 def _is_codestream(file: BinaryIO) -> bool:

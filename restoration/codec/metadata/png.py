@@ -6,6 +6,7 @@ hexadecimal texts ("Raw profile type ...") are ImageMagick's way from before the
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import zlib
 from collections.abc import Iterator
@@ -79,6 +80,17 @@ def read(file: BinaryIO, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Embedded:
             raise
         found.notes.append(f"{error}; what comes after was not read")
     return _embedded(found)
+
+
+def frames(file: BinaryIO) -> int:
+    """Pictures in a PNG file: more than one of an animation (acTL before the first IDAT)."""
+    with contextlib.suppress(DamagedMetadata):
+        for kind, size in _chunks(file):
+            if kind == b"acTL" and size == 8:
+                return int.from_bytes(file.read(4), "big")
+            if kind == b"IDAT":
+                break
+    return 1
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:

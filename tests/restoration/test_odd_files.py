@@ -1,0 +1,227 @@
+"""Files of kinds that old archives hold and few writers write; and those that lie."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Iterator
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from restoration.codec import ColourModel, DecoderProcess, Limits, decode
+from restoration.codec.formats import sniff
+from restoration.errors import DecodeError, DecoderDied, TooLarge, UnsupportedPhoto
+from tests.pictures import deep, jpeg, page_of, png_bomb, raw_tiff, tiff, tiff_tags, written
+from tests.scenes import gray_scene, scene
+
+
+def by_pillow(image: Image.Image, file_format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("picture", [scene(40, 50), deep(scene(40, 50))], ids=["8", "16"])
+def test_tiles_with_a_plane_for_each_channel(picture: np.ndarray) -> None:
+    planes = np.moveaxis(picture, -1, 0)
+    data = tiff(planes, "rgb", planarconfig="separate", tile=(16, 16), compression="lzw")
+    np.testing.assert_array_equal(decode(io.BytesIO(data)).main.stored, picture)
+
+
+def test_lzma_with_opacity() -> None:
+    picture = np.dstack([scene(40, 50), gray_scene(40, 50)])
+    data = tiff(picture, "rgb", extrasamples=["unassalpha"], compression="lzma")
+    page = decode(io.BytesIO(data)).main
+    np.testing.assert_array_equal(page.stored, picture[..., :3])
+    np.testing.assert_array_equal(page.alpha, picture[..., 3])
+
+
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_twelve_bits_are_spread_over_the_whole_range(photometric: int) -> None:
+    samples = np.random.default_rng(0).integers(0, 4096, (6, 8), np.uint16)
+    digits = "".join(f"{sample:03x}" for sample in samples.ravel())
+    tags = tiff_tags(8, 6, bits=12, photometric=photometric, size=72)
+    page = decode(io.BytesIO(raw_tiff(bytes.fromhex(digits), *tags))).main
+    shown = samples if photometric else 4095 - samples
+    np.testing.assert_array_equal(page.stored, shown << 4 | shown >> 8)
+    assert (page.bits, page.colour) == (12, ColourModel.GRAY)
+
+
+def test_jpeg_in_the_way_of_tiff_6() -> None:
+    stream = jpeg(gray_scene(32, 48), quality=95)
+    tags = tiff_tags(48, 32, compression=6, size=len(stream), jpeg_offset=8, jpeg_size=len(stream))
+    page = decode(io.BytesIO(raw_tiff(stream, *tags))).main
+    np.testing.assert_array_equal(page.stored, np.asarray(Image.open(io.BytesIO(stream))))
+
+
+def test_what_tifffile_would_take_for_black_is_damage() -> None:
+    with pytest.raises(DecodeError, match="lacks parts"):
+        decode(io.BytesIO(raw_tiff(bytes(72), *tiff_tags(8, 6, bits=12, size=0))))
+
+
+def test_floats_in_planar_tiles_are_not_supported() -> None:
+    planes = np.moveaxis(scene(40, 50), -1, 0).astype(np.float32)
+    data = tiff(planes, "rgb", planarconfig="separate", tile=(16, 16))
+    with pytest.raises(UnsupportedPhoto, match="float32"):
+        decode(io.BytesIO(data))
+
+
+def test_a_chain_of_pages_that_leads_back_ends_there() -> None:
+    data = bytearray(tiff([gray_scene(8, 9), gray_scene(10, 11)], "minisblack"))
+    with tifffile.TiffFile(io.BytesIO(data)) as tif:
+        first, last = tif.pages[0].offset, tif.pages[1].offset
+    at = last + 2 + 12 * int.from_bytes(data[last : last + 2], "little")
+    data[at : at + 4] = struct.pack("<I", first)
+    photo = decode(io.BytesIO(data))
+    assert [page.stored.shape for page in photo.pages] == [(8, 9), (10, 11)]
+    assert "leads back" in photo.notes[0]
+
+
+@pytest.mark.parametrize("sizes", [(4, 90_000), (90_000, 4)])
+def test_a_width_that_comes_twice_gets_round_no_limit(sizes: tuple[int, int]) -> None:
+    first, second = sizes
+    tags = tiff_tags(first, 90_000, size=360_000)
+    data = raw_tiff(bytes(100), tags[0], (256, second), *tags[1:])
+    with pytest.raises((DecodeError, TooLarge)):
+        decode(io.BytesIO(data), Limits(max_megapixels=1))
+
+
+def test_animations_are_no_photographs() -> None:
+    frames = [Image.fromarray(scene(20, 30, seed=seed)) for seed in range(3)]
+    data = by_pillow(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    with pytest.raises(UnsupportedPhoto, match="animation of 3"):
+        decode(io.BytesIO(data))
+    assert decode(io.BytesIO(by_pillow(frames[0], "PNG", save_all=True))).pages
+
+
+@pytest.mark.parametrize("brand", [b"avis", b"hevc", b"msf1"])
+def test_films_are_no_photographs(brand: bytes) -> None:
+    with pytest.raises(UnsupportedPhoto, match="sequence"):
+        sniff(b"\0\0\0\x1cftyp" + brand + bytes(4) + b"avifmif1")
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
+def test_two_colours_of_a_palette_are_colours(file_format: str) -> None:
+    image = Image.new("P", (16, 12))
+    image.putpalette([200, 30, 40, 20, 60, 90])
+    image.putdata([(x + y) % 2 for y in range(12) for x in range(16)])
+    page = decode(io.BytesIO(by_pillow(image, "PNG", bits=1))).main
+    assert page.mode == "rgb8"
+    again = decode(io.BytesIO(written([page], file_format)[0])).main
+    np.testing.assert_array_equal(again.stored, np.asarray(image.convert("RGB")))
+
+
+# ---- JPEG 2000 ----
+
+
+def jp2(picture: np.ndarray) -> bytes:
+    return bytes(imagecodecs.jpeg2k_encode(picture, codecformat="jp2", reversible=True))
+
+
+def with_box(data: bytes, kind: bytes, content: bytes) -> bytes:
+    """With one more box before the codestream's."""
+    at = data.index(b"jp2c") - 4
+    return data[:at] + struct.pack(">I4s", 8 + len(content), kind) + content + data[at:]
+
+
+def test_a_codestream_behind_large_boxes_is_found() -> None:
+    data = with_box(jp2(scene(20, 30)), b"xml ", bytes(3 << 20))
+    np.testing.assert_array_equal(decode(io.BytesIO(data)).main.stored, scene(20, 30))
+
+
+def test_a_codestream_within_a_box_gets_round_no_limit() -> None:
+    small = jp2(scene(20, 30))
+    decoy = small[small.index(b"\xff\x4f\xff\x51") :]
+    data = with_box(jp2(scene(400, 300)), b"xml ", decoy)
+    with pytest.raises(TooLarge):
+        decode(io.BytesIO(data), Limits(max_megapixels=0.01))
+
+
+def test_a_header_box_that_contradicts_the_codestream_is_refused() -> None:
+    data = jp2(scene(20, 30)).replace(
+        b"ihdr" + struct.pack(">II", 20, 30), b"ihdr" + struct.pack(">II", 20_000, 30_000)
+    )
+    with pytest.raises(DecodeError):
+        decode(io.BytesIO(data))
+
+
+def test_what_pillow_refuses_openjpeg_may_read() -> None:
+    data = bytearray(jp2(scene(20, 30)))
+    head = data.index(b"jp2h") - 4
+    end = head + int.from_bytes(data[head : head + 4], "big")
+    broken = struct.pack(">I4sI4s", 20, b"res ", 12, b"resc") + bytes(4)  # too short for one
+    data[head : head + 4] = struct.pack(">I", end - head + len(broken))
+    data[end:end] = broken
+    with pytest.raises(OSError, match="cannot identify"):
+        Image.open(io.BytesIO(data))
+    np.testing.assert_array_equal(decode(io.BytesIO(data)).main.stored, scene(20, 30))
+
+
+# ---- ten gigapixels in a few hundred bytes ----
+
+SIDE = 100_000
+
+
+def jpeg_bomb() -> bytes:
+    """65,500 is about as large as a JPEG gets."""
+    data = bytearray(jpeg(scene(16, 24)))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 65_500, 65_500)
+    return bytes(data)
+
+
+def jp2_bomb() -> bytes:
+    data = bytearray(jp2(scene(16, 24)))
+    sides = struct.pack(">II", SIDE, SIDE)
+    image, siz = data.index(b"ihdr"), data.index(b"\xff\x4f\xff\x51")
+    data[image + 4 : image + 12] = data[siz + 8 : siz + 16] = data[siz + 24 : siz + 32] = sides
+    return bytes(data)
+
+
+def heif_bomb(file_format: str) -> bytes:
+    data = bytearray(written([page_of(ColourModel.RGB, 8)], file_format)[0])
+    size = data.index(b"ispe")
+    data[size + 8 : size + 16] = struct.pack(">II", SIDE, SIDE)
+    return bytes(data)
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Iterator[DecoderProcess]:
+    process = DecoderProcess()
+    yield process
+    process.close()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: png_bomb(SIDE, SIDE),
+        lambda: raw_tiff(bytes(100), *tiff_tags(SIDE, SIDE, size=100)),
+        lambda: raw_tiff(bytes(100), *tiff_tags(SIDE, SIDE, size=100, bits=12)),
+        lambda: raw_tiff(bytes(100), *tiff_tags(SIDE, SIDE, size=100, compression=34925)),
+        jpeg_bomb,
+        jp2_bomb,
+    ],
+    ids=["PNG", "TIFF", "12-bit TIFF", "LZMA TIFF", "JPEG", "JP2"],
+)
+def test_bombs_are_refused_by_their_header(
+    decoder: DecoderProcess, make: Callable[[], bytes]
+) -> None:
+    # Ten gigapixels are ten gigabytes at least: that nobody asked for them shows in which of the
+    # two limits is named.
+    with pytest.raises(TooLarge, match="megapixels; the limit is 500"):
+        decoder.decode(io.BytesIO(make()), Limits(decode_memory_gb=0.3))
+
+
+@pytest.mark.parametrize("file_format", ["AVIF", "HEIF"])
+def test_bombs_that_libheif_refuses_itself(decoder: DecoderProcess, file_format: str) -> None:
+    if file_format == "HEIF":
+        pytest.importorskip("pillow_heif")
+    with pytest.raises((TooLarge, DecodeError)) as caught:
+        decoder.decode(io.BytesIO(heif_bomb(file_format)), Limits(decode_memory_gb=0.3))
+    assert "decode-memory" not in str(caught.value)
+    assert not isinstance(caught.value, DecoderDied)
