@@ -23,10 +23,11 @@ from flows.batch import MAX_NAMED_FAILURES, BatchOrder, BatchSummary
 from flows.collector import program_set_aside
 from flows.dispatch import dispatched
 from flows.embedded_server import server_url
-from flows.planning import Request, Survey, batches, may_be_colorized
+from flows.places import FOLDERS, RESTORED, possible_outputs, source_of
+from flows.planning import Request, Survey, batches
 from flows.pool import BatchPool, thread_pool
 from flows.workers import Workers, check_server_for, parse_workers
-from restoration.codec import Limits
+from restoration.codec import AccessCopies, Limits
 from restoration.errors import UsageError
 from restoration.models import choose_models, resolve_device
 from restoration.plan import parse_steps
@@ -53,6 +54,8 @@ Steps = Annotated[
         r"|deblur(\s*,[\s,]*colorize)?|colorize)[\s,]*$"
     ),
 ]
+Percent = Annotated[int, Field(ge=1, le=100)]
+AccessText = Annotated[str, Field(pattern=r"^(jpeg|webp|avif|png):[1-9][0-9]{0,5}$")]
 WorkersText = Annotated[
     str, Field(pattern=r"^(local:[1-9][0-9]{0,3}|(tcp|tls)://[^\s/]+:[0-9]{1,5})$")
 ]
@@ -130,8 +133,11 @@ def restore_archive(
     decode_memory_gb: Positive = Limits.decode_memory_gb,
     salvage: bool = False,
     output_format: FormatName | None = None,
-    quality: Annotated[int, Field(ge=1, le=100)] | None = None,
+    quality: Percent | None = None,
     label: bool = True,
+    access: AccessText | None = None,
+    access_quality: Percent = AccessCopies.quality,
+    sidecar: bool = False,
     force: bool = False,
     workers: WorkersText | None = None,
     notify: str | None = None,
@@ -160,6 +166,9 @@ def restore_archive(
         output_format: write all outputs in this format; each photo's own by default.
         quality: of lossy outputs; at least as fine as each source by default.
         label: say in the outputs' XMP that a network has changed them (DigitalSourceType).
+        access: a copy of each photo for the web as FORMAT:EDGE, such as jpeg:2048; none by default.
+        access_quality: of these copies.
+        sidecar: a JSON file beside each restored photo that says what was found and done.
         force: redo photos that are unchanged since an earlier run.
         workers: local:N for as many processes, each with a device of its own, or the address of
             a Dask scheduler; one device of this process by default.
@@ -186,6 +195,8 @@ def restore_archive(
         output_format=output_format,
         quality=quality,
         label=label,
+        access=AccessCopies.parse(access, access_quality) if access else None,
+        sidecar=sidecar,
     )
     request = Request(
         include=tuple(include or ()),
@@ -297,26 +308,30 @@ def sweep_after_killed_runs(target: DestinationStore) -> None:
         unfinished += [item.path for item in read_worklist(target, path) if not item.problem]
     for name in unfinished:
         folder = name.rpartition("/")[0]
-        folders |= {f"restored/{folder}".rstrip("/"), f"colorized/{folder}".rstrip("/")}
+        folders |= {f"{top}/{folder}".rstrip("/") for top in FOLDERS}
     folders |= {entry.path.rpartition("/")[0] for entry in target.list(MANIFEST_FOLDER)}
     target.sweep(sorted(folders))
     if unfinished:
-        _delete_unrecorded_colour(target, unfinished)
+        _delete_unrecorded(target, unfinished)
     for path in leftovers:
         target.delete(path)
 
 
-def _delete_unrecorded_colour(target: DestinationStore, unfinished: list[str]) -> None:
-    """Remove colorized photos whose row was never written: nothing would remove them later.
+def _delete_unrecorded(target: DestinationStore, unfinished: list[str]) -> None:
+    """Remove outputs whose row was never written: under other options nothing would do it later.
 
-    The restored photo of such a source is written anew when the source is done.
+    A photo that is restored to the same path is written anew when its source is done.
     """
     with closing(ManifestIndex.load(target)) as index:
         known = index.lookup(unfinished)
-    stale = [
-        f"colorized/{name}"
-        for name, earlier in zip(unfinished, known, strict=True)
-        if earlier is None or not may_be_colorized(earlier)
-    ]
-    for path in target.sizes(stale):  # a listing or two, where most of them do not exist
-        target.delete(path)
+        stale: set[str] = set()
+        for name, earlier in zip(unfinished, known, strict=True):
+            if earlier is None or not earlier.status.keeps_outputs:
+                recorded = {path for path, _ in earlier.outputs} if earlier else set()
+                stale |= {*possible_outputs(name)} - recorded - {f"{RESTORED}/{name}"}
+        there = list(target.sizes(stale))  # a listing or two, where most of them do not exist
+        # What has one suffix more may be another source's.
+        owners = index.lookup([source_of(path) for path in there])
+    for path, owner in zip(there, owners, strict=True):
+        if owner is None or not (owner.status.keeps_outputs or path in dict(owner.outputs)):
+            target.delete(path)
