@@ -20,6 +20,7 @@ from restoration.codec import (
     encode,
     restored_page,
 )
+from restoration.codec.c2pa_signing import cannot_be_signed, sign
 from restoration.codec.metadata.model import AppliedStep, Provenance
 from restoration.plan import Step
 from restoration.recipe import Options
@@ -131,15 +132,32 @@ class Outputs:
         Raises:
             EncodeError: the encoder refused, or the format does not hold the photo.
         """
-        with scratch.temporary_file() as file:
+        name = file_format or self.file_format
+        provenance = self.provenance(steps)
+        with scratch.temporary_file() as file, scratch.temporary_file() as signed:
             notes = encode(
                 pages,
                 file,
-                file_format or self.file_format,
+                name,
                 quality=quality or self.options.quality,
-                provenance=self.provenance(steps),
+                provenance=provenance,
             )
-            yield file, notes
+            signing = self.options.signing
+            why_not = cannot_be_signed(name, len(pages))
+            if signing is None:
+                yield file, notes
+            elif why_not:
+                yield file, (*notes, why_not)
+            else:
+                sign(
+                    file,
+                    signed,
+                    signing,
+                    provenance,
+                    file_format=name,
+                    source_format=self.photo.format,
+                )
+                yield signed, notes
 
     def provenance(self, steps: Sequence[AppliedStep]) -> Provenance:
         """What an output says of itself after these steps."""

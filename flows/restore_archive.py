@@ -23,23 +23,17 @@ from flows.batch import MAX_NAMED_FAILURES, BatchOrder, BatchSummary
 from flows.collector import program_set_aside
 from flows.dispatch import dispatched
 from flows.embedded_server import server_url
-from flows.places import FOLDERS, RESTORED, possible_outputs, source_of
 from flows.planning import Request, Survey, batches
 from flows.pool import BatchPool, thread_pool
+from flows.sweeping import sweep_after_killed_runs
 from flows.workers import Workers, check_server_for, parse_workers
-from restoration.codec import AccessCopies, Limits
+from restoration.codec import AccessCopies, Limits, Signing
 from restoration.errors import UsageError
 from restoration.models import choose_models, resolve_device
 from restoration.plan import parse_steps
 from restoration.recipe import Options
 from storage import DestinationStore, StorageError, open_destination, open_source
-from storage.manifest import (
-    MANIFEST_FOLDER,
-    WORKLIST_FOLDER,
-    ManifestIndex,
-    part_paths,
-    read_worklist,
-)
+from storage.manifest import ManifestIndex, part_paths
 
 # What Prefect checks before a run starts, and shows in its form. The patterns let through all that
 # `parse_steps` and `parse_workers` take.
@@ -138,6 +132,8 @@ def restore_archive(
     access: AccessText | None = None,
     access_quality: Percent = AccessCopies.quality,
     sidecar: bool = False,
+    c2pa_certificates: Place | None = None,
+    c2pa_key: Place | None = None,
     force: bool = False,
     workers: WorkersText | None = None,
     notify: str | None = None,
@@ -169,6 +165,9 @@ def restore_archive(
         access: a copy of each photo for the web as FORMAT:EDGE, such as jpeg:2048; none by default.
         access_quality: of these copies.
         sidecar: a JSON file beside each restored photo that says what was found and done.
+        c2pa_certificates: sign outputs (C2PA) with this chain of certificates, a PEM file that all
+            workers find at the same place; the signer's comes first.
+        c2pa_key: PEM file of the signer's private key, likewise.
         force: redo photos that are unchanged since an earlier run.
         workers: local:N for as many processes, each with a device of its own, or the address of
             a Dask scheduler; one device of this process by default.
@@ -197,6 +196,7 @@ def restore_archive(
         label=label,
         access=AccessCopies.parse(access, access_quality) if access else None,
         sidecar=sidecar,
+        signing=Signing.asked_for(c2pa_certificates, c2pa_key),
     )
     request = Request(
         include=tuple(include or ()),
@@ -290,48 +290,3 @@ def new_run_id(*, after: str = "") -> str:
 def latest_run_id(target: DestinationStore) -> str:
     """The last run in the manifest, or an empty string."""
     return max((path.split("/")[1] for path in part_paths(target)), default="")
-
-
-def sweep_after_killed_runs(target: DestinationStore) -> None:
-    """Remove what a killed run left: work-lists, temporary files, outputs that no row names.
-
-    A work-list still there names the photos whose batch was not finished, so only they and their
-    folders need a look, however large the archive.
-    """
-    folders: set[str] = {MANIFEST_FOLDER}
-    unfinished: list[str] = []
-    leftovers = [entry.path for entry in target.list(WORKLIST_FOLDER)]
-    for path in leftovers:
-        of_run = path.rpartition("/")[0]
-        folders |= {of_run, f"{MANIFEST_FOLDER}/{of_run.rpartition('/')[2]}"}
-        # What had a problem was never worked on, and its name may be no path at all.
-        unfinished += [item.path for item in read_worklist(target, path) if not item.problem]
-    for name in unfinished:
-        folder = name.rpartition("/")[0]
-        folders |= {f"{top}/{folder}".rstrip("/") for top in FOLDERS}
-    folders |= {entry.path.rpartition("/")[0] for entry in target.list(MANIFEST_FOLDER)}
-    target.sweep(sorted(folders))
-    if unfinished:
-        _delete_unrecorded(target, unfinished)
-    for path in leftovers:
-        target.delete(path)
-
-
-def _delete_unrecorded(target: DestinationStore, unfinished: list[str]) -> None:
-    """Remove outputs whose row was never written: under other options nothing would do it later.
-
-    A photo that is restored to the same path is written anew when its source is done.
-    """
-    with closing(ManifestIndex.load(target)) as index:
-        known = index.lookup(unfinished)
-        stale: set[str] = set()
-        for name, earlier in zip(unfinished, known, strict=True):
-            if earlier is None or not earlier.status.keeps_outputs:
-                recorded = {path for path, _ in earlier.outputs} if earlier else set()
-                stale |= {*possible_outputs(name)} - recorded - {f"{RESTORED}/{name}"}
-        there = list(target.sizes(stale))  # a listing or two, where most of them do not exist
-        # What has one suffix more may be another source's.
-        owners = index.lookup([source_of(path) for path in there])
-    for path, owner in zip(there, owners, strict=True):
-        if owner is None or not (owner.status.keeps_outputs or path in dict(owner.outputs)):
-            target.delete(path)

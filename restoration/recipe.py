@@ -12,6 +12,7 @@ from typing import Final
 
 from restoration.assess import ASSESSMENT_VERSION
 from restoration.codec.access import AccessCopies
+from restoration.codec.c2pa_signing import Signing
 from restoration.codec.formats import FORMATS
 from restoration.codec.limits import DEFAULT_LIMITS, Limits
 from restoration.errors import UsageError
@@ -39,6 +40,7 @@ class Options:
         label: whether outputs say in their XMP that a network has changed them.
         access: what access copies are to be; None for none.
         sidecar: whether a JSON file beside each restored photo says what was done.
+        signing: who signs the C2PA credentials of what is encoded; None for none.
     """
 
     steps: tuple[Step, ...] = ALL_STEPS
@@ -52,6 +54,7 @@ class Options:
     label: bool = True
     access: AccessCopies | None = None
     sidecar: bool = False
+    signing: Signing | None = None
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
@@ -129,6 +132,8 @@ def _extras(options: Options) -> dict[str, object]:
         extras["access"] = astuple(options.access)
     if options.sidecar:
         extras["sidecar"] = True
+    if options.signing is not None:  # by its certificates: files are moved, and keys are secret
+        extras["signed"] = options.signing.sha256
     return extras
 
 

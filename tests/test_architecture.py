@@ -31,6 +31,8 @@ DOORS = {
     # import `storage/`, so one file of it has a door of its own.
     "pyarrow": ("storage/manifest/", "restoration/evaluation/export.py"),
     "bagit": ("flows/bagging.py",),
+    "c2pa": ("restoration/codec/c2pa_signing.py",),
+    "cryptography": ("restoration/codec/c2pa_signing.py",),
     "boto3": ("storage/s3/",),
     # XMP packets are XML from strangers; `restoration/` may not import `storage/`.
     "lxml": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields, replace
 
-from restoration.codec import FORMATS, AccessCopies, Limits
+from restoration.codec import FORMATS, AccessCopies, Limits, Signing
 from restoration.codec.access import WEB_FORMATS
 from restoration.models import choose_models
 from restoration.plan import ALL_STEPS, parse_steps
@@ -63,6 +63,14 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-label",
         action="store_true",
         help="leave IPTC's DigitalSourceType out of the outputs' XMP",
+    )
+    outputs.add_argument(
+        "--c2pa-certificates",
+        metavar="CHAIN.pem",
+        help="sign outputs (C2PA content credentials): the certificates, the signer's first",
+    )
+    outputs.add_argument(
+        "--c2pa-key", metavar="KEY.pem", help="the signer's private key; it stays in its file"
     )
     inputs = parser.add_argument_group("inputs")
     inputs.add_argument(
@@ -142,6 +150,7 @@ def options_from(arguments: argparse.Namespace) -> Options:
         output_format=arguments.output_format,
         quality=arguments.quality,
         label=not arguments.no_label,
+        signing=Signing.asked_for(arguments.c2pa_certificates, arguments.c2pa_key),
     )
 
 

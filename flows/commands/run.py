@@ -168,6 +168,8 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
             access=arguments.access,
             access_quality=arguments.access_quality,
             sidecar=arguments.sidecar,
+            c2pa_certificates=arguments.c2pa_certificates,
+            c2pa_key=arguments.c2pa_key,
             force=arguments.force,
             workers=arguments.workers,
         )
