@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from flows.places import COLORIZED, FOLDERS, RESTORED, possible_outputs
 from storage import DestinationStore, StoredEntry
 from storage.manifest import KnownPhoto, ManifestIndex, Status
 
@@ -77,22 +79,59 @@ def audit(
     result = Audit(max_named=max_named)
     for _, photo in index:
         result.count(photo)
-    for folder in ("restored", "colorized"):
-        _compare(_outputs(index, folder), destination.list(folder), result)
+    for folder in FOLDERS:
+        _compare(_in_order(index, folder), destination.list(folder), result)
     return result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class _Output:
+    """A file that should be there, of this size; or, without a size, one that may be.
+
+    `is_kept` says of the latter that it may be of a success before the latest row.
+    """
+
     path: str
-    size: int | None
-    status: Status
+    size: int | None = field(default=None, compare=False)
+    is_kept: bool = field(default=False, compare=False)
 
 
-def _outputs(index: ManifestIndex, folder: str) -> Iterator[_Output]:
+def _in_order(index: ManifestIndex, folder: str) -> Iterator[_Output]:
+    """The outputs in a folder in the order of their paths, each path once.
+
+    They come in the order of sources, and a path is its source's with, at most, a suffix more. So
+    only those wait in memory whose source the next one begins with: a handful.
+    """
+    waiting: list[_Output] = []
     for source, photo in index:
-        size = photo.restored_size if folder == "restored" else photo.colorized_size
-        yield _Output(f"{folder}/{source}", size, photo.status)
+        while waiting and waiting[0].path < f"{folder}/{source}":
+            yield _next_of(waiting)
+        for output in _outputs(source, photo):
+            if output.path.startswith(f"{folder}/"):
+                heapq.heappush(waiting, output)
+    while waiting:
+        yield _next_of(waiting)
+
+
+def _next_of(waiting: list[_Output]) -> _Output:
+    """The first path's output: of several photos that may have it, of the one that says it has."""
+    first = heapq.heappop(waiting)
+    while waiting and waiting[0].path == first.path:
+        other = heapq.heappop(waiting)
+        if first.size is None and (other.size is not None or other.is_kept):
+            first = other
+    return first
+
+
+def _outputs(source: str, photo: KnownPhoto) -> Iterator[_Output]:
+    if photo.status.keeps_outputs:
+        yield from (_Output(path, is_kept=True) for path in possible_outputs(source))
+        return
+    named = dict(photo.outputs)
+    yield from (_Output(path, size) for path, size in named.items())
+    for folder in (RESTORED, COLORIZED):
+        if f"{folder}/{source}" not in named:
+            yield _Output(f"{folder}/{source}")
 
 
 def _compare(
@@ -113,7 +152,7 @@ def _compare(
                 result.find(output.path, "missing")
             elif there.size != output.size:
                 result.find(output.path, f"{there.size} bytes, {output.size} were written")
-        elif is_there and output.status.keeps_outputs:
+        elif is_there and output.is_kept:
             result.unjudged.add(output.path)
         elif is_there:
             result.find(output.path, "the photo's latest row names no such output")

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "assess": ("flows.commands.assess", "measure photographs: noise, blur, monochrome, plan"),
     "restore": ("flows.commands.restore", "restore one photograph"),
     "verify": ("flows.commands.verify", "read restored archives back against their manifest"),
+    "bag": ("flows.commands.bag", "make a BagIt bag of a restored archive"),
     "models": ("flows.commands.models", "list the shipped models"),
     "evaluate": ("restoration.evaluation.command", "measure the models on clean photographs"),
     "train": ("restoration.training.command", "train a model on clean photographs"),

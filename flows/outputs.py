@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Final
 
 from flows.rows import PlannedPage
 from flows.version import software_version
 from restoration import scratch
-from restoration.codec import FORMATS, Page, Photo, colorized_page, encode, restored_page
+from restoration.codec import (
+    FORMATS,
+    AccessCopies,
+    Page,
+    Photo,
+    access_page,
+    colorized_page,
+    encode,
+    restored_page,
+)
+from restoration.codec.c2pa_signing import cannot_be_signed, sign
 from restoration.codec.metadata.model import AppliedStep, Provenance
 from restoration.plan import Step
 from restoration.recipe import Options
@@ -78,6 +88,12 @@ class Outputs:
             for planned, result in zip(self.pages, self.results, strict=True)
         ]
 
+    def access_page(self, access: AccessCopies) -> Page:
+        """The first page of the restored photo, for the web."""
+        page, pixels = self.pages[0].page, self.results[0].pixels
+        restored = page if pixels is None else replace(page, pixels=pixels)
+        return access_page(restored, access.edge)
+
     def restored_steps(self) -> list[AppliedStep]:
         """What was done to the restored photo: not the colour, which is not in it."""
         if all(result.pixels is None for result in self.results):
@@ -95,9 +111,20 @@ class Outputs:
 
     @contextmanager
     def encoded(
-        self, pages: Sequence[Page], steps: Sequence[AppliedStep]
+        self,
+        pages: Sequence[Page],
+        steps: Sequence[AppliedStep],
+        *,
+        file_format: str = "",
+        quality: int | None = None,
     ) -> Iterator[tuple[BinaryIO, tuple[str, ...]]]:
-        """A temporary file with pages in the outputs' format, at its start.
+        """A temporary file with pages, at its start.
+
+        Args:
+            pages: of the file.
+            steps: that they have gone through.
+            file_format: of the file; that of the outputs by default.
+            quality: of lossy formats; that of the options by default.
 
         Yields:
             The file, and what it could not hold, one line each.
@@ -105,15 +132,32 @@ class Outputs:
         Raises:
             EncodeError: the encoder refused, or the format does not hold the photo.
         """
-        with scratch.temporary_file() as file:
+        name = file_format or self.file_format
+        provenance = self.provenance(steps)
+        with scratch.temporary_file() as file, scratch.temporary_file() as signed:
             notes = encode(
                 pages,
                 file,
-                self.file_format,
-                quality=self.options.quality,
-                provenance=self.provenance(steps),
+                name,
+                quality=quality or self.options.quality,
+                provenance=provenance,
             )
-            yield file, notes
+            signing = self.options.signing
+            why_not = cannot_be_signed(name, len(pages))
+            if signing is None:
+                yield file, notes
+            elif why_not:
+                yield file, (*notes, why_not)
+            else:
+                sign(
+                    file,
+                    signed,
+                    signing,
+                    provenance,
+                    file_format=name,
+                    source_format=self.photo.format,
+                )
+                yield signed, notes
 
     def provenance(self, steps: Sequence[AppliedStep]) -> Provenance:
         """What an output says of itself after these steps."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from flows.publishing import Publication, sha256_of
+from flows.publishing import Publication, sha256_of, with_output
 from flows.rows import (
     Outcome,
     PlannedPage,
@@ -167,14 +167,16 @@ def finish(
         # Not what was planned: a step that was only tried may have come to nothing.
         used = {model.card.task: model.card for each in done for model in each.models}
         taken = [step for step in prepared.steps if step in used]
-        row = replace(
-            _publish(row, prepared, done, workshop),
+        came_out = replace(
+            row,
             status=Status.RESTORED if taken else Status.NOTHING_TO_DO,
             plan=tuple(step.value for step in taken),
             models=tuple(used[step].name for step in taken),
             model_sha256=tuple(used[step].sha256 for step in taken),
+            notes=tuple(dict.fromkeys((*row.notes, *_found(done)))),
         )
-        return Outcome(compared_row(row, prepared, done[prepared.main]))
+        published = _publish(came_out, prepared, done, workshop)
+        return Outcome(compared_row(published, prepared, done[prepared.main]))
     except EndsRun:
         raise
     except Exception as error:
@@ -184,31 +186,16 @@ def finish(
 def _publish(
     row: ManifestRow, prepared: Prepared, results: Sequence[Restored], workshop: Workshop
 ) -> ManifestRow:
-    """Publish the restored photo and its colorized interpretation, or the lack of one."""
+    """Publish all outputs of a photo, and remove those of earlier runs that it has no more."""
     publication = Publication(prepared, results, workshop)
-    restored = publication.restored()
-    row = replace(
-        row,
-        restored_path=restored.stored.path,
-        restored_sha256=restored.stored.sha256,
-        restored_size=restored.stored.size,
-        seconds_encode=restored.seconds_encode,
-        seconds_put=restored.seconds_put,
-        notes=_once(*prepared.photo.notes, *_found(results), *restored.notes),
+    row = with_output(row, "restored", publication.restored())
+    row = with_output(row, "colorized", publication.colorized())
+    row = with_output(row, "access", publication.access())
+    row = with_output(row, "sidecar", publication.sidecar(row))
+    publication.remove_stale(
+        row.restored_path, row.colorized_path, row.access_path, row.sidecar_path
     )
-    colour = publication.colorized()
-    publication.remove_stale(restored, colour)
-    if colour is None:
-        return row
-    return replace(
-        row,
-        colorized_path=colour.stored.path,
-        colorized_sha256=colour.stored.sha256,
-        colorized_size=colour.stored.size,
-        seconds_encode=restored.seconds_encode + colour.seconds_encode,
-        seconds_put=restored.seconds_put + colour.seconds_put,
-        notes=_once(*row.notes, *colour.notes),
-    )
+    return row
 
 
 def _found(results: Sequence[Restored]) -> Iterator[str]:
@@ -216,8 +203,3 @@ def _found(results: Sequence[Restored]) -> Iterator[str]:
     for number, result in enumerate(results, 1):
         where = f"page {number}: " if len(results) > 1 else ""
         yield from (f"{where}{note}" for note in result.notes)
-
-
-def _once(*notes: str) -> tuple[str, ...]:
-    """Notes in their order, each once: both outputs may lose the same."""
-    return tuple(dict.fromkeys(notes))

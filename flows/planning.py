@@ -159,7 +159,7 @@ def _pending_items(
             survey.cut_short = True
             return
         known = index.lookup([entry.path for entry in chunk])
-        sizes = {} if request.force else _output_sizes(destination, known)
+        sizes: Mapping[str, int] = {} if request.force else _output_sizes(destination, known)
         to_do = []
         for entry, earlier in zip(chunk, known, strict=True):
             verdict = Verdict.TO_DO
@@ -177,12 +177,9 @@ def _pending_items(
 
 def _output_sizes(
     destination: DestinationStore, known: Sequence[KnownPhoto | None]
-) -> dict[str, int]:
+) -> Mapping[str, int]:
     """Bytes of the outputs that earlier runs left of these photos."""
-    rows = [row for row in known if row is not None]
-    restored = [row.restored_path for row in rows if row.restored_path]
-    colorized = [row.colorized_path for row in rows if row.colorized_path]
-    return {**destination.sizes(restored), **destination.sizes(colorized)}
+    return destination.sizes(path for row in known if row for path, _ in row.outputs)
 
 
 class Verdict(enum.Enum):
@@ -207,10 +204,7 @@ def _compare(
         return Verdict.TO_DO
     if earlier.error_class in _WAS_OUT_OF_REACH and entry.kind is EntryKind.FILE:
         return Verdict.TO_DO
-    restored, colorized = earlier.restored_path, earlier.colorized_path
-    if restored and sizes.get(restored) != earlier.restored_size:
-        return Verdict.TO_DO
-    if colorized and sizes.get(colorized) != earlier.colorized_size:
+    if any(sizes.get(path) != size for path, size in earlier.outputs):
         return Verdict.TO_DO
     if is_same_content(entry, earlier):
         return Verdict.DONE
@@ -261,22 +255,11 @@ def _work_item(
         problem=problem,
         megapixels=0.0 if problem else _megapixels(source, entry),
         previous_sha256=(earlier.source_sha256 or "") if earlier and is_touched else "",
-        may_be_colorized=earlier is not None and may_be_colorized(earlier),
         source_etag=entry.etag,
         source_version_id=entry.version_id,
-        earlier_outputs=_earlier_outputs(earlier),
+        earlier_outputs=tuple(path for path, _ in earlier.outputs) if earlier else (),
+        may_have_others=earlier is not None and earlier.status.keeps_outputs,
     )
-
-
-def _earlier_outputs(earlier: KnownPhoto | None) -> tuple[str, ...]:
-    if earlier is None:
-        return ()
-    return tuple(path for path in (earlier.restored_path, earlier.colorized_path) if path)
-
-
-def may_be_colorized(earlier: KnownPhoto) -> bool:
-    """Whether a colorized photo may be in place; failures keep the outputs of earlier successes."""
-    return earlier.colorized_path is not None or earlier.status.keeps_outputs
 
 
 def _megapixels(source: SourceStore, entry: SourceEntry) -> float:

@@ -5,16 +5,34 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import BinaryIO, cast
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, Literal, cast
 
 from flows.outputs import Outputs
+from flows.places import (
+    COLORIZED,
+    RESTORED,
+    access_path,
+    has_room_for,
+    possible_outputs,
+    sidecar_path,
+    source_of,
+)
 from flows.rows import Prepared, Workshop
+from flows.sidecar import sidecar_bytes
 from restoration.codec import Page
 from restoration.codec.metadata.model import AppliedStep
 from restoration.restore import Restored
-from storage import DestinationStore, SourceChanged, SourceStore, StoredObject
-from storage.manifest import WorkItem
+from storage import (
+    DestinationStore,
+    EndsRun,
+    NotFound,
+    SourceChanged,
+    SourceStore,
+    StorageError,
+    StoredObject,
+)
+from storage.manifest import ManifestRow, WorkItem
 
 
 @dataclass(frozen=True)
@@ -25,6 +43,35 @@ class Published:
     seconds_encode: float
     seconds_put: float
     notes: tuple[str, ...] = ()
+
+
+def with_output(
+    row: ManifestRow,
+    kind: Literal["restored", "colorized", "access", "sidecar"],
+    published: Published | str | None,
+) -> ManifestRow:
+    """A row with one more output, or with a note why there is none.
+
+    Args:
+        row: of the photo.
+        kind: which columns the output has.
+        published: the output; why there is none; or None where none was asked for.
+    """
+    if published is None:
+        return row
+    if isinstance(published, str):
+        return replace(row, notes=(*row.notes, published))
+    stored = published.stored
+    changes: dict[str, Any] = {
+        f"{kind}_path": stored.path,
+        f"{kind}_sha256": stored.sha256,
+        f"{kind}_size": stored.size,
+        "seconds_encode": (row.seconds_encode or 0.0) + published.seconds_encode,
+        "seconds_put": (row.seconds_put or 0.0) + published.seconds_put,
+        # Each once: several outputs may lose the same.
+        "notes": tuple(dict.fromkeys((*row.notes, *published.notes))),
+    }
+    return replace(row, **changes)
 
 
 class Publication:
@@ -59,13 +106,13 @@ class Publication:
         if self._outputs.are_the_original:
             return publish_original(
                 self._workshop.destination,
-                self._path("restored"),
+                f"{RESTORED}/{self._outputs.name_of(self._prepared.item.path)}",
                 self._workshop.source,
                 self._prepared.item,
                 self._prepared.sha256,
             )
         pages, steps = self._outputs.restored_pages(), self._outputs.restored_steps()
-        return self._put("restored", pages, steps)
+        return self._put(RESTORED, pages, steps)
 
     def colorized(self) -> Published | None:
         """Publish the colorized interpretation; None where there is none.
@@ -77,27 +124,102 @@ class Publication:
         pages = self._outputs.colorized_pages()
         if pages is None:
             return None
-        return self._put("colorized", pages, self._outputs.colorized_steps())
+        return self._put(COLORIZED, pages, self._outputs.colorized_steps())
 
-    def remove_stale(self, *published: Published | None) -> None:
-        """Remove outputs of earlier runs that these do not replace: another format, no colour."""
-        kept = {each.stored.path for each in published if each is not None}
-        item = self._prepared.item
-        possible = set(item.earlier_outputs)
-        if item.may_be_colorized:
-            possible.add(self._path("colorized"))
-        for path in sorted(possible - kept):
-            self._workshop.destination.delete(path)
+    def access(self) -> Published | str | None:
+        """Publish the access copy of the restored photo; None where nobody asked for it.
+
+        Returns:
+            Why there is none, where there can be none.
+
+        Raises:
+            EncodeError: the encoder refused.
+            StorageError: the destination failed.
+        """
+        wanted = self._workshop.options.access
+        if wanted is None:
+            return None
+        path = access_path(self._prepared.item.path, wanted.format)
+        if not has_room_for(path):
+            return "there is no access copy: its name would be too long for a file"
+        started = time.perf_counter()
+        page = self._outputs.access_page(wanted)
+        published = self._put_file(
+            path, [page], self._outputs.restored_steps(), wanted.format, wanted.quality
+        )
+        count = len(self._prepared.pages)
+        notes = [f"access copy: {note}" for note in published.notes]
+        if count > 1:
+            notes.append(f"the access copy shows the first of {count} pages")
+        seconds = time.perf_counter() - started - published.seconds_put
+        return replace(published, notes=tuple(notes), seconds_encode=seconds)
+
+    def sidecar(self, row: ManifestRow) -> Published | str | None:
+        """Publish a JSON file that says what a row says; None where nobody asked for it.
+
+        Args:
+            row: of the photo, all its other outputs named.
+
+        Returns:
+            Why there is none, where there can be none.
+
+        Raises:
+            StorageError: the destination failed.
+        """
+        if not self._workshop.options.sidecar:
+            return None
+        path = sidecar_path(self._prepared.item.path)
+        if not has_room_for(path):
+            return "there is no sidecar: its name would be too long for a file"
+        started = time.perf_counter()
+        stored = self._workshop.destination.put(path, sidecar_bytes(row))
+        return Published(stored, 0.0, time.perf_counter() - started)
+
+    def remove_stale(self, *kept: str | None) -> None:
+        """Remove outputs of earlier runs, except these: other formats, no colour, not asked for."""
+        item, destination = self._prepared.item, self._workshop.destination
+        stale = set(item.earlier_outputs) - set(kept)
+        if item.may_have_others:
+            others = set(possible_outputs(item.path)) - stale - set(kept)
+            stale |= {path for path in destination.sizes(others) if self._is_ours(path)}
+        for path in sorted(stale):
+            destination.delete(path)
+
+    def _is_ours(self, path: str) -> bool:
+        """Whether no other photo of the archive has an output's very name."""
+        owner = source_of(path)
+        if owner == self._prepared.item.path:
+            return True
+        try:
+            self._workshop.source.stat(owner)
+        except NotFound:
+            return True
+        except EndsRun:
+            raise
+        except StorageError:
+            pass
+        return False
 
     def _put(self, folder: str, pages: Sequence[Page], steps: Sequence[AppliedStep]) -> Published:
-        started = time.perf_counter()
-        with self._outputs.encoded(pages, steps) as (file, notes):
-            encoded = time.perf_counter()
-            stored = self._workshop.destination.put(self._path(folder), file)
-        return Published(stored, encoded - started, time.perf_counter() - encoded, notes)
+        path = f"{folder}/{self._outputs.name_of(self._prepared.item.path)}"
+        return self._put_file(path, pages, steps, self._outputs.file_format, None)
 
-    def _path(self, folder: str) -> str:
-        return f"{folder}/{self._outputs.name_of(self._prepared.item.path)}"
+    def _put_file(
+        self,
+        path: str,
+        pages: Sequence[Page],
+        steps: Sequence[AppliedStep],
+        file_format: str,
+        quality: int | None,
+    ) -> Published:
+        started = time.perf_counter()
+        with self._outputs.encoded(pages, steps, file_format=file_format, quality=quality) as (
+            file,
+            notes,
+        ):
+            encoded = time.perf_counter()
+            stored = self._workshop.destination.put(path, file)
+        return Published(stored, encoded - started, time.perf_counter() - encoded, notes)
 
 
 def publish_original(

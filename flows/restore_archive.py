@@ -23,22 +23,17 @@ from flows.batch import MAX_NAMED_FAILURES, BatchOrder, BatchSummary
 from flows.collector import program_set_aside
 from flows.dispatch import dispatched
 from flows.embedded_server import server_url
-from flows.planning import Request, Survey, batches, may_be_colorized
+from flows.planning import Request, Survey, batches
 from flows.pool import BatchPool, thread_pool
+from flows.sweeping import sweep_after_killed_runs
 from flows.workers import Workers, check_server_for, parse_workers
-from restoration.codec import Limits
+from restoration.codec import AccessCopies, Limits, Signing
 from restoration.errors import UsageError
 from restoration.models import choose_models, resolve_device
 from restoration.plan import parse_steps
 from restoration.recipe import Options
 from storage import DestinationStore, StorageError, open_destination, open_source
-from storage.manifest import (
-    MANIFEST_FOLDER,
-    WORKLIST_FOLDER,
-    ManifestIndex,
-    part_paths,
-    read_worklist,
-)
+from storage.manifest import ManifestIndex, part_paths
 
 # What Prefect checks before a run starts, and shows in its form. The patterns let through all that
 # `parse_steps` and `parse_workers` take.
@@ -53,6 +48,8 @@ Steps = Annotated[
         r"|deblur(\s*,[\s,]*colorize)?|colorize)[\s,]*$"
     ),
 ]
+Percent = Annotated[int, Field(ge=1, le=100)]
+AccessText = Annotated[str, Field(pattern=r"^(jpeg|webp|avif|png):[1-9][0-9]{0,5}$")]
 WorkersText = Annotated[
     str, Field(pattern=r"^(local:[1-9][0-9]{0,3}|(tcp|tls)://[^\s/]+:[0-9]{1,5})$")
 ]
@@ -130,8 +127,13 @@ def restore_archive(
     decode_memory_gb: Positive = Limits.decode_memory_gb,
     salvage: bool = False,
     output_format: FormatName | None = None,
-    quality: Annotated[int, Field(ge=1, le=100)] | None = None,
+    quality: Percent | None = None,
     label: bool = True,
+    access: AccessText | None = None,
+    access_quality: Percent = AccessCopies.quality,
+    sidecar: bool = False,
+    c2pa_certificates: Place | None = None,
+    c2pa_key: Place | None = None,
     force: bool = False,
     workers: WorkersText | None = None,
     notify: str | None = None,
@@ -160,6 +162,12 @@ def restore_archive(
         output_format: write all outputs in this format; each photo's own by default.
         quality: of lossy outputs; at least as fine as each source by default.
         label: say in the outputs' XMP that a network has changed them (DigitalSourceType).
+        access: a copy of each photo for the web as FORMAT:EDGE, such as jpeg:2048; none by default.
+        access_quality: of these copies.
+        sidecar: a JSON file beside each restored photo that says what was found and done.
+        c2pa_certificates: sign outputs (C2PA) with this chain of certificates, a PEM file that all
+            workers find at the same place; the signer's comes first.
+        c2pa_key: PEM file of the signer's private key, likewise.
         force: redo photos that are unchanged since an earlier run.
         workers: local:N for as many processes, each with a device of its own, or the address of
             a Dask scheduler; one device of this process by default.
@@ -186,6 +194,9 @@ def restore_archive(
         output_format=output_format,
         quality=quality,
         label=label,
+        access=AccessCopies.parse(access, access_quality) if access else None,
+        sidecar=sidecar,
+        signing=Signing.asked_for(c2pa_certificates, c2pa_key),
     )
     request = Request(
         include=tuple(include or ()),
@@ -279,44 +290,3 @@ def new_run_id(*, after: str = "") -> str:
 def latest_run_id(target: DestinationStore) -> str:
     """The last run in the manifest, or an empty string."""
     return max((path.split("/")[1] for path in part_paths(target)), default="")
-
-
-def sweep_after_killed_runs(target: DestinationStore) -> None:
-    """Remove what a killed run left: work-lists, temporary files, outputs that no row names.
-
-    A work-list still there names the photos whose batch was not finished, so only they and their
-    folders need a look, however large the archive.
-    """
-    folders: set[str] = {MANIFEST_FOLDER}
-    unfinished: list[str] = []
-    leftovers = [entry.path for entry in target.list(WORKLIST_FOLDER)]
-    for path in leftovers:
-        of_run = path.rpartition("/")[0]
-        folders |= {of_run, f"{MANIFEST_FOLDER}/{of_run.rpartition('/')[2]}"}
-        # What had a problem was never worked on, and its name may be no path at all.
-        unfinished += [item.path for item in read_worklist(target, path) if not item.problem]
-    for name in unfinished:
-        folder = name.rpartition("/")[0]
-        folders |= {f"restored/{folder}".rstrip("/"), f"colorized/{folder}".rstrip("/")}
-    folders |= {entry.path.rpartition("/")[0] for entry in target.list(MANIFEST_FOLDER)}
-    target.sweep(sorted(folders))
-    if unfinished:
-        _delete_unrecorded_colour(target, unfinished)
-    for path in leftovers:
-        target.delete(path)
-
-
-def _delete_unrecorded_colour(target: DestinationStore, unfinished: list[str]) -> None:
-    """Remove colorized photos whose row was never written: nothing would remove them later.
-
-    The restored photo of such a source is written anew when the source is done.
-    """
-    with closing(ManifestIndex.load(target)) as index:
-        known = index.lookup(unfinished)
-    stale = [
-        f"colorized/{name}"
-        for name, earlier in zip(unfinished, known, strict=True)
-        if earlier is None or not may_be_colorized(earlier)
-    ]
-    for path in target.sizes(stale):  # a listing or two, where most of them do not exist
-        target.delete(path)

@@ -97,12 +97,8 @@ def _checks(
     # A file of another size is another file: it need not be read to know.
     known = {finding.path for finding in listed.findings}
     for row in rows:
-        outputs = (
-            (row.restored_path, row.restored_sha256),
-            (row.colorized_path, row.colorized_sha256),
-        )
-        for path, sha256 in outputs:
-            if path and sha256 and path not in known:
+        for path, sha256 in row.outputs:
+            if path not in known:
                 yield partial(_check, partial(destination.open, path), path, sha256, is_output=True)
         if source is not None and row.source_sha256:
             opened = partial(source.open, row.source)

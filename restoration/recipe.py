@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Final
 
 from restoration.assess import ASSESSMENT_VERSION
+from restoration.codec.access import AccessCopies
+from restoration.codec.c2pa_signing import Signing
 from restoration.codec.formats import FORMATS
 from restoration.codec.limits import DEFAULT_LIMITS, Limits
 from restoration.errors import UsageError
@@ -36,6 +38,9 @@ class Options:
         output_format: name of the format of all outputs; None for each source's own.
         quality: 1 to 100, of lossy outputs; None for what suits each source.
         label: whether outputs say in their XMP that a network has changed them.
+        access: what access copies are to be; None for none.
+        sidecar: whether a JSON file beside each restored photo says what was done.
+        signing: who signs the C2PA credentials of what is encoded; None for none.
     """
 
     steps: tuple[Step, ...] = ALL_STEPS
@@ -47,6 +52,9 @@ class Options:
     output_format: str | None = None
     quality: int | None = None
     label: bool = True
+    access: AccessCopies | None = None
+    sidecar: bool = False
+    signing: Signing | None = None
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
@@ -98,6 +106,7 @@ def recipe_id(
             "salvage": options.salvage,
             "output": [options.output_format, options.quality, options.label],
             **_amounts(options, used),
+            **_extras(options),
             "models": {task: card.sha256 for task, card in cards.items()},
         },
         sort_keys=True,
@@ -114,6 +123,18 @@ def _amounts(options: Options, used: Sequence[Step]) -> dict[str, float]:
     if Step.DENOISE in used:
         amounts["keep_grain"] = options.keep_grain
     return amounts
+
+
+def _extras(options: Options) -> dict[str, object]:
+    """What is asked for beside the photos. Who asks for nothing has the recipe without it."""
+    extras: dict[str, object] = {}
+    if options.access is not None:
+        extras["access"] = astuple(options.access)
+    if options.sidecar:
+        extras["sidecar"] = True
+    if options.signing is not None:  # by its certificates: files are moved, and keys are secret
+        extras["signed"] = options.signing.sha256
+    return extras
 
 
 def current_recipe_ids(options: Options, folder: Path = WEIGHTS_FOLDER) -> frozenset[str]:

@@ -30,6 +30,9 @@ DOORS = {
     # Scores are exported as Parquet for the same readers as the manifest; `restoration/` may not
     # import `storage/`, so one file of it has a door of its own.
     "pyarrow": ("storage/manifest/", "restoration/evaluation/export.py"),
+    "bagit": ("flows/bagging.py",),
+    "c2pa": ("restoration/codec/c2pa_signing.py",),
+    "cryptography": ("restoration/codec/c2pa_signing.py",),
     "boto3": ("storage/s3/",),
     # XMP packets are XML from strangers; `restoration/` may not import `storage/`.
     "lxml": (

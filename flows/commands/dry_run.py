@@ -8,7 +8,7 @@ from itertools import islice
 
 from rich.console import Console
 
-from flows.commands.options import options_from
+from flows.commands.options import archive_options_from
 from flows.photo import status_of_problem
 from flows.planning import Request, Survey, pending_items
 from flows.progress import QuietlyClosedConsole, printable
@@ -43,7 +43,7 @@ def dry_run(arguments: argparse.Namespace) -> int:
     console = QuietlyClosedConsole(quiet=arguments.quiet)
     source = open_source(arguments.source)
     destination = open_destination(arguments.destination, source)
-    options = options_from(arguments)
+    options = archive_options_from(arguments)
     request = Request(
         tuple(arguments.include), tuple(arguments.exclude), arguments.limit, arguments.force
     )

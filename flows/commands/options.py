@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
+from dataclasses import fields, replace
 
-from restoration.codec import FORMATS, Limits
+from restoration.codec import FORMATS, AccessCopies, Limits, Signing
+from restoration.codec.access import WEB_FORMATS
 from restoration.models import choose_models
 from restoration.plan import ALL_STEPS, parse_steps
 from restoration.recipe import Options
@@ -63,6 +64,14 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave IPTC's DigitalSourceType out of the outputs' XMP",
     )
+    outputs.add_argument(
+        "--c2pa-certificates",
+        metavar="CHAIN.pem",
+        help="sign outputs (C2PA content credentials): the certificates, the signer's first",
+    )
+    outputs.add_argument(
+        "--c2pa-key", metavar="KEY.pem", help="the signer's private key; it stays in its file"
+    )
     inputs = parser.add_argument_group("inputs")
     inputs.add_argument(
         "--salvage",
@@ -91,6 +100,30 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
         )
 
 
+def add_extra_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments about what lies beside the photos of an archive."""
+    extras = parser.add_argument_group("beside the photos")
+    extras.add_argument(
+        "--access",
+        type=str.lower,
+        metavar="FORMAT:EDGE",
+        help="a copy of each photo for the web, such as jpeg:2048: sRGB, 8 bits, no edge longer "
+        f"than so many pixels ({', '.join(name.lower() for name in WEB_FORMATS)})",
+    )
+    extras.add_argument(
+        "--access-quality",
+        type=int,
+        default=AccessCopies.quality,
+        metavar="1-100",
+        help="of these copies (default: %(default)d)",
+    )
+    extras.add_argument(
+        "--sidecar",
+        action="store_true",
+        help="a JSON file beside each restored photo that says what was found and done",
+    )
+
+
 def limits_from(arguments: argparse.Namespace) -> Limits:
     """The limits that `add_file_arguments` declared.
 
@@ -117,4 +150,21 @@ def options_from(arguments: argparse.Namespace) -> Options:
         output_format=arguments.output_format,
         quality=arguments.quality,
         label=not arguments.no_label,
+        signing=Signing.asked_for(arguments.c2pa_certificates, arguments.c2pa_key),
+    )
+
+
+def archive_options_from(arguments: argparse.Namespace) -> Options:
+    """`options_from`, with what `add_extra_arguments` declared.
+
+    Raises:
+        UsageError: one that makes no sense.
+        WeightsError: a model card cannot be read.
+    """
+    return replace(
+        options_from(arguments),
+        access=None
+        if arguments.access is None
+        else AccessCopies.parse(arguments.access, arguments.access_quality),
+        sidecar=arguments.sidecar,
     )

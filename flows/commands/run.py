@@ -15,10 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.commands.options import (
+    add_extra_arguments,
     add_file_arguments,
     add_restoration_arguments,
+    archive_options_from,
     limits_from,
-    options_from,
 )
 from flows.embedded_server import be_quiet, prefect_server, server_url
 from flows.planning import Request
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_restoration_arguments(parser)
     add_file_arguments(parser)
+    add_extra_arguments(parser)
     parser.add_argument("--include", action="append", default=[], metavar="GLOB")
     parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N photos in this run")
@@ -110,7 +112,7 @@ def _check(arguments: argparse.Namespace) -> None:
         check_server_for(workers, server_url())
     if arguments.workers and arguments.dry_run:
         raise UsageError("--dry-run only looks, in this process: leave --workers out")
-    options_from(arguments)
+    archive_options_from(arguments)
     Request(
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),
@@ -163,6 +165,11 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
             output_format=arguments.output_format,
             quality=arguments.quality,
             label=not arguments.no_label,
+            access=arguments.access,
+            access_quality=arguments.access_quality,
+            sidecar=arguments.sidecar,
+            c2pa_certificates=arguments.c2pa_certificates,
+            c2pa_key=arguments.c2pa_key,
             force=arguments.force,
             workers=arguments.workers,
         )

@@ -7,6 +7,8 @@ would lose something silently is refused with a reason.
 
 from __future__ import annotations
 
+from restoration.codec.access import AccessCopies, access_page
+from restoration.codec.c2pa_signing import Signing
 from restoration.codec.decoding import decode
 from restoration.codec.encoding import encode
 from restoration.codec.fitting import colorized_page, restored_page
@@ -22,12 +24,15 @@ __all__ = [
     "FORMATS",
     "OTHER_PHOTO_SUFFIXES",
     "SUFFIX_FORMATS",
+    "AccessCopies",
     "ColourModel",
     "DecoderProcess",
     "Header",
     "Limits",
     "Page",
     "Photo",
+    "Signing",
+    "access_page",
     "colorized_page",
     "decode",
     "encode",

@@ -13,7 +13,7 @@ from restoration.codec.formats import Format
 from restoration.codec.icc import SRGB_PROFILE
 from restoration.codec.pages import ColourModel, Page
 from restoration.codec.reading import narrowed
-from restoration.samples import Samples, eight_bits
+from restoration.samples import Samples, eight_bits, full_scale
 
 _STRIP_ROWS: Final = 512
 
@@ -118,12 +118,26 @@ def _on_white(page: Page) -> Samples:
     """Samples laid over white by their opacity; ink models have their white at 0."""
     stored, alpha = page.stored, page.alpha
     assert alpha is not None
-    full = float(np.iinfo(stored.dtype).max)
-    white = 0.0 if page.colour is ColourModel.CMYK else full
+    is_ink = page.colour is ColourModel.CMYK
     out = scratch.empty(stored.shape, stored.dtype.type)
     for top in range(0, len(stored), _STRIP_ROWS):
         rows = slice(top, top + _STRIP_ROWS)
-        share = alpha[rows].astype(np.float32) / np.float32(full)
-        share = share if stored.ndim == 2 else share[..., None]
-        out[rows] = np.rint(white + share * (stored[rows] - np.float32(white)))
+        out[rows] = laid_on_white(stored[rows], alpha[rows], is_ink=is_ink)
     return out
+
+
+def laid_on_white(samples: Samples, alpha: Samples, *, is_ink: bool = False) -> Samples:
+    """Samples over white by their opacity: rows of a picture, since they are floats meanwhile.
+
+    Args:
+        samples: (H, W) or (H, W, C).
+        alpha: (H, W), uint8 or uint16.
+        is_ink: whether white is 0 and not the largest sample.
+
+    Returns:
+        An array of the samples' shape and type.
+    """
+    white = np.float32(0 if is_ink else full_scale(samples.dtype))
+    share = alpha.astype(np.float32) / np.float32(full_scale(alpha.dtype))
+    share = share if samples.ndim == 2 else share[..., None]
+    return np.rint(white + share * (samples - white)).astype(samples.dtype)

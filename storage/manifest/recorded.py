@@ -34,6 +34,21 @@ class Recorded:
     restored_sha256: str | None
     colorized_path: str | None
     colorized_sha256: str | None
+    access_path: str | None
+    access_sha256: str | None
+    sidecar_path: str | None
+    sidecar_sha256: str | None
+
+    @property
+    def outputs(self) -> tuple[tuple[str, str], ...]:
+        """Path and SHA-256 of each output that there is."""
+        pairs = (
+            (self.restored_path, self.restored_sha256),
+            (self.colorized_path, self.colorized_sha256),
+            (self.access_path, self.access_sha256),
+            (self.sidecar_path, self.sidecar_sha256),
+        )
+        return tuple((path, sha256) for path, sha256 in pairs if path and sha256)
 
 
 def recorded(index: ManifestIndex, destination: DestinationStore) -> Iterator[list[Recorded]]:

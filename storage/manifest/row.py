@@ -114,6 +114,22 @@ class ManifestRow:
     colorized_size: int | None = field(
         default=None, metadata=column("Size of the colorized file", "bytes")
     )
+    access_path: str | None = field(
+        default=None, metadata=column("Path of the access copy, relative to the destination")
+    )
+    access_sha256: str | None = field(
+        default=None, metadata=column("SHA-256 of the access copy, hexadecimal")
+    )
+    access_size: int | None = field(
+        default=None, metadata=column("Size of the access copy", "bytes")
+    )
+    sidecar_path: str | None = field(
+        default=None, metadata=column("Path of the sidecar, relative to the destination")
+    )
+    sidecar_sha256: str | None = field(
+        default=None, metadata=column("SHA-256 of the sidecar, hexadecimal")
+    )
+    sidecar_size: int | None = field(default=None, metadata=column("Size of the sidecar", "bytes"))
     models: tuple[str, ...] = field(
         default=(), metadata=column("Names of the models that ran, in order")
     )

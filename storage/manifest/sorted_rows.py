@@ -37,6 +37,21 @@ class KnownPhoto:
     restored_size: int | None
     colorized_path: str | None
     colorized_size: int | None
+    access_path: str | None
+    access_size: int | None
+    sidecar_path: str | None
+    sidecar_size: int | None
+
+    @property
+    def outputs(self) -> tuple[tuple[str, int | None], ...]:
+        """Path and size of each output that there is."""
+        pairs = (
+            (self.restored_path, self.restored_size),
+            (self.colorized_path, self.colorized_size),
+            (self.access_path, self.access_size),
+            (self.sidecar_path, self.sidecar_size),
+        )
+        return tuple((path, size) for path, size in pairs if path)
 
 
 _KNOWN: Final = tuple(KnownPhoto.__dataclass_fields__)

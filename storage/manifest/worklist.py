@@ -26,8 +26,9 @@ class WorkItem:
         problem: plain words when the kind is not "file", else empty.
         megapixels: millions of pixels; 0.0 where they are not known.
         previous_sha256: of the original when it was last worked on; empty where it was not.
-        may_be_colorized: whether an earlier run may have left a colorized photo of it.
-        earlier_outputs: paths of what an earlier run may have left of it, in the destination.
+        earlier_outputs: paths of what its latest row names in the destination.
+        may_have_others: whether there may be other outputs of it: a photo that fails keeps those
+            of its last success, and its row names none.
         source_etag: of the object as it was listed; empty for a file.
         source_version_id: of the object, where it is known; else empty.
     """
@@ -39,10 +40,10 @@ class WorkItem:
     problem: str
     megapixels: float
     previous_sha256: str
-    may_be_colorized: bool = False
     source_etag: str = ""
     source_version_id: str = ""
     earlier_outputs: tuple[str, ...] = ()
+    may_have_others: bool = False
 
 
 _COLUMNS: Final = columns_of(WorkItem)

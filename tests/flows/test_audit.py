@@ -12,6 +12,7 @@ from flows.audit_archive import AUDIT_KEY, audit_archive
 from flows.restore_archive import RunSummary
 from storage import BadLocation
 from tests.flows.runs import run
+from tests.scenes import encoded, scene
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 
@@ -45,6 +46,22 @@ def test_a_sound_archive_has_no_findings_and_a_damaged_one_names_them(
     text = artifact(AUDIT_KEY)
     assert "| restored/a/clean.png | missing |" in text
     assert "3 findings" in text
+
+
+def test_outputs_in_another_order_than_their_sources(tmp_path: Path, target: Path) -> None:
+    source = tmp_path / "photos"
+    (source / "s").mkdir(parents=True)
+    names = ("s.png", "s.png-b.png", "s.png.old.png", "s/s.png", "s-s.png")
+    for seed, name in enumerate(names):
+        (source / name).write_bytes(encoded(scene(16, 16, seed=seed), "PNG"))
+    run(source, target, output_format="TIFF", access="webp:8", sidecar=True)
+    paths = {f"restored/{name}.tif" for name in names}
+    assert sorted(paths) != [f"restored/{name}.tif" for name in sorted(names)]
+    sound = audit_archive(str(target))
+    assert (sound.findings, sound.outputs) == ([], 15)
+    for path in paths:
+        (target / path).unlink()
+    assert {f.path for f in audit_archive(str(target)).findings} == paths
 
 
 def test_no_folder_is_no_archive(tmp_path: Path) -> None:

@@ -313,7 +313,7 @@ def test_expired_credentials_stop_the_planning(bucket: Bucket, s3_proxy: Proxy) 
 
 
 def test_odd_names_of_a_killed_run_do_not_stop_the_next(bucket: Bucket) -> None:
-    from flows.restore_archive import sweep_after_killed_runs
+    from flows.sweeping import sweep_after_killed_runs
 
     bucket.lay("a.png", PHOTOS["1923/box 4/clean.png"])
     destination = open_destination(bucket.target, open_source(bucket.source))

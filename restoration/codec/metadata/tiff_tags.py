@@ -49,6 +49,7 @@ _MEANING: Final = frozenset(
         332, 333, 334, 336,  # inks, and the values of full and no ink
         532,  # ReferenceBlackWhite
         33421, 33422,  # colour filter array
+        52545,  # a C2PA manifest, which signs other bytes
         37439, 37399, 34892, 50839, 50838,  # sample range; a shaped array's description
     }
 )  # fmt: skip
@@ -65,5 +66,6 @@ LEFT_OUT: Final = {
     330: "further pictures within the page (SubIFDs)",
     333: "InkNames",
     PHOTOSHOP_LAYERS: "Photoshop's layers",
+    52545: "a C2PA manifest, for what it signs are other bytes",
 }
 """Those that someone may miss: each becomes a note."""
