@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from posixpath import splitext
 from typing import BinaryIO, Final
 
 from flows.rows import PlannedPage
@@ -12,6 +13,7 @@ from flows.version import software_version
 from restoration import scratch
 from restoration.codec import (
     FORMATS,
+    SUFFIX_FORMATS,
     AccessCopies,
     Page,
     Photo,
@@ -65,10 +67,15 @@ class Outputs:
     def name_of(self, path: str) -> str:
         """Path of an output below its folder: the source's, and a suffix if the format is another.
 
-        `scan.tif` becomes `scan.tif.jpg`: a `scan.jpg` may lie beside it in the archive.
+        `scan.tif` becomes `scan.tif.jpg`: a `scan.jpg` may lie beside it in the archive. So may a
+        `scan.tif.jpg`, which then becomes `scan.tif.jpg.jpg`: no two photos meet at one path.
         """
+        if self.options.output_format is None:
+            return path
         is_same = self.file_format == self.photo.format
-        return path if is_same else path + FORMATS[self.file_format].suffixes[0]
+        if is_same and splitext(splitext(path)[0])[1].lower() not in SUFFIX_FORMATS:
+            return path
+        return path + FORMATS[self.file_format].suffixes[0]
 
     def restored_pages(self) -> list[Page]:
         """All pages, those restored that needed it."""

@@ -206,6 +206,24 @@ def test_another_format_is_asked_for(masters: Path, target: Path) -> None:
     assert (target / "restored/pages.tif").exists()
 
 
+def test_no_two_photos_meet_at_one_path(tmp_path: Path, target: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed, name in enumerate(["scan.tif", "scan.tif.jpg", "scan.jpg", "scan.tif.jpg.jpg"]):
+        (folder / name).write_bytes(
+            encoded(scene(64, 96, seed=seed), "TIFF" if name.endswith("tif") else "JPEG")
+        )
+    run(folder, target, output_format="JPEG")
+    rows = latest(folder, target)
+    paths = {name: row.restored_path for name, row in rows.items()}
+    assert paths == {
+        "scan.tif": "restored/scan.tif.jpg",
+        "scan.jpg": "restored/scan.jpg",
+        "scan.tif.jpg": "restored/scan.tif.jpg.jpg",
+        "scan.tif.jpg.jpg": "restored/scan.tif.jpg.jpg.jpg",
+    }
+
+
 def test_a_label_can_be_left_out(masters: Path, target: Path) -> None:
     run(masters, target, label=False, include=["deep.png"])
     packet = pyvips.Image.new_from_file(str(target / "restored/deep.png")).get("xmp-data")
