@@ -54,7 +54,8 @@ def write_tiff(pages: Sequence[Page], file: BinaryIO) -> tuple[str, ...]:
         raise
     except Exception as error:  # tifffile and its codecs raise what they like
         raise EncodeError(f"the TIFF encoder failed: {error}") from error
-    lossy = {page.coding.compression for page in pages} - set(_LOSSLESS) - _NOT_OF_TIFFS
+    of_tiffs = {page.coding.compression for page in pages if page.coding.jpeg is None}
+    lossy = of_tiffs - set(_LOSSLESS) - _NOT_OF_TIFFS
     notes = [f"{name} compression became Deflate, which loses nothing" for name in sorted(lossy)]
     for number, lines in enumerate(lost, 1):
         where = f"page {number}: " if len(pages) > 1 else ""

@@ -241,6 +241,13 @@ def test_jpeg_steps_are_never_coarser_than_the_sources(quality: int) -> None:
     assert after.progressive == before.progressive
 
 
+def test_a_jpeg_as_tiff_is_no_jpeg_inside_tiff() -> None:
+    photo = decode(opened(jpeg(scene(64, 96), quality=95)))
+    assert written(photo.pages, "TIFF")[1] == ()
+    inside = decode(opened(encoded(scene(48, 64), "TIFF", compression="jpeg")))
+    assert "jpeg compression became Deflate" in " ".join(written(inside.pages, "TIFF")[1])
+
+
 def test_a_quality_overrules_the_source() -> None:
     photo = decode(opened(jpeg(scene(64, 96), quality=95)))
     small, _ = written(photo.pages, "JPEG", quality=40)
