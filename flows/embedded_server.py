@@ -159,13 +159,15 @@ def _stop_with_child(child: subprocess.Popen[str], settings: Settings) -> None:
 def _start() -> subprocess.Popen[str]:
     environment = {
         **os.environ,
+        # As this process found the package; what lies in the current folder is never imported.
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "PREFECT_UI_ENABLED": "0",
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT__SERVER_FINAL": "1",
         "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
     }
     return subprocess.Popen(
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-P", "-m", __name__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

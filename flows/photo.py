@@ -27,7 +27,7 @@ from flows.rows import (
 )
 from restoration.assess import assess
 from restoration.codec import Page
-from restoration.plan import make_plan, nothing_planned
+from restoration.plan import Step, make_plan, nothing_planned
 from restoration.recipe import Options
 from restoration.restore import Job, Restored
 from storage import EndsRun, EntryKind, StorageError
@@ -171,6 +171,8 @@ def finish(
             row,
             status=Status.RESTORED if taken else Status.NOTHING_TO_DO,
             plan=tuple(step.value for step in taken),
+            strength=row.strength if any(step.changes_pixels for step in taken) else None,
+            keep_grain=row.keep_grain if Step.DENOISE in taken else None,
             models=tuple(used[step].name for step in taken),
             model_sha256=tuple(used[step].sha256 for step in taken),
             notes=tuple(dict.fromkeys((*row.notes, *_found(done)))),

@@ -14,7 +14,7 @@ from posixpath import splitext
 from flows.progress import current_reporter
 from flows.stopping import stop_requested
 from restoration.codec import FORMATS, OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, read_header
-from restoration.errors import RestorationError, UsageError
+from restoration.errors import ReaderMissing, RestorationError, UsageError
 from restoration.recipe import Options, current_recipe_ids
 from storage import (
     Archived,
@@ -37,7 +37,7 @@ MAX_BATCH_PHOTOS = 1_000
 
 _BYTES_PER_PIXEL_GUESS = 0.5
 
-_WAS_OUT_OF_REACH = frozenset({EntryKind.ARCHIVED.value, Archived.__name__})
+_WAS_OUT_OF_REACH = frozenset({EntryKind.ARCHIVED.value, Archived.__name__, ReaderMissing.__name__})
 """Reasons to skip that go without a trace in size, time or ETag."""
 
 

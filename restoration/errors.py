@@ -6,7 +6,8 @@ manifest's `error_message`.
 
 from __future__ import annotations
 
-from typing import ClassVar
+import errno
+from typing import ClassVar, Final
 
 
 class RestorationError(Exception):
@@ -25,6 +26,12 @@ class UsageError(ValueError):
 
 class UnsupportedPhoto(RestorationError):  # noqa: N818 - reads as a sentence in the manifest
     """A sound file of a kind that would lose something here: left alone, status skipped."""
+
+
+class ReaderMissing(UnsupportedPhoto):
+    """A format whose reader is an extra that is not installed here."""
+
+    is_permanent = False
 
 
 class DecodeError(RestorationError):
@@ -49,6 +56,26 @@ class DecoderUnavailable(RestorationError):  # noqa: N818
 
 class TooLarge(RestorationError):  # noqa: N818
     """The image has more pixels than the limit allows."""
+
+
+class NoRoom(RestorationError):  # noqa: N818
+    """This machine is out of something; the photo has nothing to do with it."""
+
+    is_permanent = False
+
+
+_OF_THE_MACHINE: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EROFS}
+)
+
+
+def no_room(error: Exception) -> NoRoom | None:
+    """What to raise instead of blaming a photo, where an error is this machine's; else None."""
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        return NoRoom(f"this machine is out of room for temporary files ({error.strerror})")
+    if "No space left" in str(error):  # libvips says it in words
+        return NoRoom("this machine is out of room for temporary files (No space left on device)")
+    return None
 
 
 class GuardError(RestorationError):

@@ -39,8 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = replace(options_from(arguments), output_format=_output_format(source, output))
     restorer = Restorer(resolve_device(arguments.device), options=options)
     with source.open("rb") as file:
-        photo = shared_decoder().decode(file, options.limits, salvage=options.salvage)
         sha256 = sha256_of(file)
+        photo = shared_decoder().decode(file, options.limits, salvage=options.salvage)
     pages = tuple(planned_page(page, options) for page in photo.pages)
     jobs = [Job(each.page.pixels, each.plan, each.assessment.noise_sigma) for each in pages]
     results = []

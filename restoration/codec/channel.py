@@ -149,6 +149,17 @@ def receive(channel: socket.socket) -> tuple[Any, list[int]]:
         EOFError: the other side is gone.
     """
     head, descriptors, _, _ = socket.recv_fds(channel, _LENGTH.size, _MAX_FILES)
+    try:
+        body = _received(channel, head)
+        return _Unpickler(io.BytesIO(body), descriptors).load(), descriptors
+    except BaseException:
+        for each in descriptors:
+            os.close(each)
+        raise
+
+
+def _received(channel: socket.socket, head: bytes) -> bytes:
+    """The rest of a message that begins with its length."""
     if len(head) < _LENGTH.size:
         raise EOFError("the other side is gone")
     (length,) = _LENGTH.unpack(head)
@@ -158,7 +169,7 @@ def receive(channel: socket.socket) -> tuple[Any, list[int]]:
         if not block:
             raise EOFError("the other side is gone")
         data += block
-    return _Unpickler(io.BytesIO(data), descriptors).load(), descriptors
+    return bytes(data)
 
 
 def _send_bytes(channel: socket.socket, data: bytes, descriptors: Sequence[int]) -> None:

@@ -15,7 +15,7 @@ from restoration.codec.channel import Arena, receive, send, send_with_arrays
 from restoration.codec.decoding import decode
 from restoration.codec.limits import PATIENCE_SECONDS, Limits
 from restoration.codec.process import READY, DecodeOrder
-from restoration.errors import DecodeError, RestorationError, TooLarge
+from restoration.errors import DecodeError, RestorationError, TooLarge, no_room
 
 try:
     import resource
@@ -64,7 +64,7 @@ def serve(channel: socket.socket, order: DecodeOrder, file: BinaryIO) -> None:
                 "(--decode-memory-gb)"
             )
         except OSError as error:
-            answer = DecodeError(f"cannot be decoded here: {error.strerror or error}")
+            answer = no_room(error) or DecodeError(f"cannot be decoded here: {error}")
         finally:
             for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL):
                 signal.setitimer(timer, 0)

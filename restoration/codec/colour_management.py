@@ -215,7 +215,11 @@ def _route(colour: ColourModel, icc_profile: bytes | None) -> _Route:
         if not problem and colour is not ColourModel.LAB:
             route = _Route(colour, icc_profile)
             try:
-                return _Route(colour, None) if _is_srgb(route) else route
+                if _is_srgb(route):
+                    return _Route(colour, None)
+                if colour is not ColourModel.GRAY or route.neutral_axis is not None:
+                    return route
+                problem = "its grays have a tint"
             except (ProfileError, ValueError) as error:
                 problem = f"it cannot be used both ways ({error})"
         if problem:

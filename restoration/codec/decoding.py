@@ -29,7 +29,7 @@ from restoration.codec.reading import (
     unshifted,
 )
 from restoration.codec.tiff_reading import read_tiff
-from restoration.errors import DecodeError, RestorationError, UnsupportedPhoto
+from restoration.errors import DecodeError, RestorationError, UnsupportedPhoto, no_room
 
 _WEBP_HEAD: Final = 1 << 12
 """Where a WebP names its coder, unless its profile is large: then it counts as lossy."""
@@ -71,6 +71,7 @@ def decode(
                 raise
             damage = str(error)
             pictures = read(file, Request(limits, True, allocate, on_size))
+        return _photo(kind, pictures, damage)
     except (RestorationError, MemoryError) as error:
         if isinstance(error, DamagedMetadata):  # so damaged that the pixels cannot be found
             raise DecodeError(
@@ -79,10 +80,11 @@ def decode(
             ) from error
         raise
     except Exception as error:  # decoders of damaged files raise what they like
+        if (ours := no_room(error)) is not None:
+            raise ours from error
         raise DecodeError(
             f"the {kind.name} data is damaged ({error}); look for another copy of the file"
         ) from error
-    return _photo(kind, pictures, damage)
 
 
 def _photo(kind: Format, pictures: list[Picture], damage: str) -> Photo:

@@ -10,7 +10,7 @@ from restoration.codec.metadata import exif
 from restoration.codec.metadata.model import Embedded, Metadata
 from restoration.codec.pages import Coding, ColourModel, Page
 from restoration.codec.reading import Picture, Request, separated, shifted, unshifted
-from restoration.errors import DecodeError, EncodeError, UnsupportedPhoto
+from restoration.errors import DecodeError, EncodeError, ReaderMissing, no_room
 from restoration.samples import Samples
 
 _MODES: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
@@ -28,7 +28,7 @@ def read_heic(file: BinaryIO, request: Request) -> list[Picture]:
     try:
         import pillow_heif
     except ImportError as error:
-        raise UnsupportedPhoto(_NEEDED) from error
+        raise ReaderMissing(_NEEDED) from error
     file.seek(0)
     try:
         opened = pillow_heif.open_heif(file, convert_hdr_to_8bit=False)
@@ -103,6 +103,8 @@ def write_heic(page: Page, samples: Samples, file: BinaryIO, quality: int) -> No
     except MemoryError:
         raise
     except Exception as error:  # libheif's errors come as several classes
+        if (ours := no_room(error)) is not None:
+            raise ours from error
         raise EncodeError(f"the HEIC encoder failed: {error}") from error
 
 

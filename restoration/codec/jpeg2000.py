@@ -18,7 +18,7 @@ from restoration.codec.reading import (
     separated,
     widened,
 )
-from restoration.errors import DecodeError, EncodeError, UnsupportedPhoto
+from restoration.errors import DecodeError, EncodeError, UnsupportedPhoto, no_room
 from restoration.samples import Samples
 
 _SIZ: Final = b"\xff\x4f\xff\x51"
@@ -158,4 +158,6 @@ def write_jpeg2000(page: Page, samples: Samples, file: BinaryIO, quality: int | 
     except MemoryError:
         raise
     except Exception as error:  # a class of its own for each codec
+        if (ours := no_room(error)) is not None:
+            raise ours from error
         raise EncodeError(f"the JPEG 2000 encoder failed: {error}") from error

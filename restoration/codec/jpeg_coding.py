@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, BinaryIO, Final
 
@@ -11,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from restoration.codec.pages import JpegCoding
-from restoration.errors import DecodeError, EncodeError
+from restoration.errors import DecodeError, EncodeError, no_room
 from restoration.samples import Samples
 
 # Limits on pixels are ours (`Limits`), checked from the header before anything is decoded; Pillow's
@@ -19,6 +21,7 @@ from restoration.samples import Samples
 Image.MAX_IMAGE_PIXELS = None
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 
+_MOST_BYTES_PER_PIXEL: Final = 8
 DEFAULT_QUALITY: Final = 95
 """Of libjpeg's scale, with 4:4:4: what a restored photo loses to it is not seen."""
 
@@ -64,7 +67,7 @@ def write_jpeg(
     Raises:
         EncodeError: the encoder refused.
     """
-    options: dict[str, Any] = {"subsampling": 0, "optimize": True}
+    options: dict[str, Any] = {"subsampling": 0}
     if coding is not None and quality is None:
         options |= {"qtables": _at_least_as_fine(coding), "progressive": coding.progressive}
     else:
@@ -74,11 +77,29 @@ def write_jpeg(
         image = Image.fromarray(np.ascontiguousarray(samples))
         if mode is not None and image.mode != mode:  # four channels are taken for RGBA
             image = Image.frombytes(mode, image.size, image.tobytes())
-        image.save(file, format="JPEG", **options)
+        with _buffer_for(image.size, is_whole=options.get("progressive", False)):
+            image.save(file, format="JPEG", **options)
     except MemoryError:
         raise
     except Exception as error:  # encoders raise OSError, ValueError, struct.error...
+        if (ours := no_room(error)) is not None:
+            raise ours from error
         raise EncodeError(f"the JPEG encoder failed: {error}") from error
+
+
+@contextmanager
+def _buffer_for(size: tuple[int, int], *, is_whole: bool) -> Iterator[None]:
+    """Let Pillow hold a progressive file as a whole, which it must and expects to be small.
+
+    Noise at the finest steps takes more than its two bytes for a pixel: it would fail.
+    """
+    before = ImageFile.MAXBLOCK
+    if is_whole:
+        ImageFile.MAXBLOCK = max(before, _MOST_BYTES_PER_PIXEL * size[0] * size[1])
+    try:
+        yield
+    finally:
+        ImageFile.MAXBLOCK = before
 
 
 def _at_least_as_fine(coding: JpegCoding) -> list[list[int]]:

@@ -24,6 +24,7 @@ from restoration.errors import DecodeError, DecoderDied, DecoderKilled, DecoderU
 READY: Final = "ready"
 """What the process says when it can take orders."""
 _COPY_BYTES: Final = 1 << 20
+_ENDED_FROM_OUTSIDE: Final = (0, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,9 @@ class DecoderProcess:
                 answer, files = receive(channel)
             except (EOFError, OSError) as error:
                 raise self._obituary(limits) from error
+            except BaseException:
+                self._end(wait_s=0)  # or the next file would get this one's answer
+                raise
             for each in files:
                 os.close(each)
         if isinstance(answer, Exception):
@@ -98,11 +102,12 @@ class DecoderProcess:
         self._end()
         ours, theirs = socket.socketpair()
         with theirs:
-            # The paths by which this process found the package, however it was started.
+            # The paths by which this process found the package, however it was started; and -P:
+            # what lies in the current folder may be somebody's archive, and is never imported.
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
             with tempfile.TemporaryFile() as complaints:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "restoration.codec.child", str(theirs.fileno())],
+                    [sys.executable, "-P", "-m", "restoration.codec.child", str(theirs.fileno())],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -129,14 +134,14 @@ class DecoderProcess:
             reason = next((line for line in reversed(lines) if line.strip()), "no reason given")
             raise DecoderUnavailable(f"the decoder process does not start: {reason}") from error
 
-    def _end(self) -> int:
+    def _end(self, *, wait_s: float = 2.0) -> int:
         if self._channel is not None:
             self._channel.close()
         process, self._process, self._channel = self._process, None, None
         if process is None:
             return 0
         try:
-            return process.wait(timeout=2)
+            return process.wait(timeout=wait_s)
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait()
@@ -152,6 +157,8 @@ class DecoderProcess:
             return DecoderKilled("decoding came to nothing for minutes; the machine is overloaded")
         if code == -signal.SIGKILL:
             return DecoderKilled("the decoder was killed, most likely out of memory; run again")
+        if code in _ENDED_FROM_OUTSIDE:
+            return DecoderKilled("the decoder was ended from outside; run again")
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return DecoderDied(f"the decoder crashed on this file ({name}); look for another copy")
 

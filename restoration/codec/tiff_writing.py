@@ -11,7 +11,7 @@ from restoration import scratch
 from restoration.codec import lab
 from restoration.codec.metadata import tiff
 from restoration.codec.pages import ColourModel, Page
-from restoration.errors import EncodeError
+from restoration.errors import EncodeError, no_room
 
 _LOSSLESS: Final = {"none": None, "lzw": "lzw", "deflate": "zlib", "packbits": "packbits",
                     "zstd": "zstd"}  # fmt: skip
@@ -53,6 +53,8 @@ def write_tiff(pages: Sequence[Page], file: BinaryIO) -> tuple[str, ...]:
     except MemoryError:
         raise
     except Exception as error:  # tifffile and its codecs raise what they like
+        if (ours := no_room(error)) is not None:
+            raise ours from error
         raise EncodeError(f"the TIFF encoder failed: {error}") from error
     of_tiffs = {page.coding.compression for page in pages if page.coding.jpeg is None}
     lossy = of_tiffs - set(_LOSSLESS) - _NOT_OF_TIFFS

@@ -19,7 +19,7 @@ import pyvips
 
 from restoration import scratch
 from restoration.codec.pages import ColourModel
-from restoration.errors import DecodeError, EncodeError, UnsupportedPhoto
+from restoration.errors import DecodeError, EncodeError, UnsupportedPhoto, no_room
 from restoration.samples import Samples
 
 # Operations are cached by file name and arguments: a file that was replaced would come back as it
@@ -184,6 +184,8 @@ def save(
         target = pyvips.Target.new_to_descriptor(file.fileno())
         getattr(image, f"{saver}_target")(target, keep="all" if blobs else "none", **options)
     except pyvips.Error as error:
+        if (ours := no_room(error)) is not None:
+            raise ours from error
         raise EncodeError(f"the encoder failed: {_reason(error)}") from error
     file.seek(0, io.SEEK_END)
 

@@ -14,9 +14,10 @@ import pyvips
 import tifffile
 from PIL import Image, ImageOps
 
+from flows.cli import main
 from restoration.codec.metadata.xmp import read_provenance
 from storage.manifest import ManifestRow, Status
-from tests.flows.runs import latest, run
+from tests.flows.runs import latest, run, sha256
 from tests.pictures import SRGB, deep, jpeg, tiff
 from tests.scenes import encoded, gray_scene, noisy, scene
 
@@ -222,6 +223,15 @@ def test_no_two_photos_meet_at_one_path(tmp_path: Path, target: Path) -> None:
         "scan.tif.jpg": "restored/scan.tif.jpg.jpg",
         "scan.tif.jpg.jpg": "restored/scan.tif.jpg.jpg.jpg",
     }
+
+
+def test_one_photo_says_where_it_comes_from(masters: Path, tmp_path: Path) -> None:
+    for name in ("deep.png", "master.tif"):
+        output = tmp_path / f"restored {name}"
+        assert main(["restore", str(masters / name), "-o", str(output)]) == 0
+        told = read_provenance(pyvips.Image.new_from_file(str(output)).get("xmp-data"))
+        assert told is not None
+        assert told.source_sha256 == sha256(masters / name)
 
 
 def test_a_label_can_be_left_out(masters: Path, target: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
+import os
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
@@ -29,7 +32,7 @@ from restoration.codec.jpeg_coding import read_coding
 from restoration.codec.metadata.model import Metadata
 from restoration.codec.orientation import as_stored, upright_size
 from restoration.codec.reading import narrowed, shifted, unshifted, widened
-from restoration.errors import DecodeError, EncodeError, TooLarge, UnsupportedPhoto
+from restoration.errors import DecodeError, EncodeError, NoRoom, TooLarge, UnsupportedPhoto
 from tests.pictures import (
     SRGB,
     ccitt_tiff,
@@ -246,6 +249,26 @@ def test_a_jpeg_as_tiff_is_no_jpeg_inside_tiff() -> None:
     assert written(photo.pages, "TIFF")[1] == ()
     inside = decode(opened(encoded(scene(48, 64), "TIFF", compression="jpeg")))
     assert "jpeg compression became Deflate" in " ".join(written(inside.pages, "TIFF")[1])
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_noise_at_the_finest_steps_can_be_written(progressive: bool) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (600, 800, 3), dtype=np.uint8)
+    source = jpeg(scene(64, 96), quality=100, progressive=progressive)
+    page = replace(decode(opened(source)).main, stored=noise)
+    again = decode(opened(written([page], "JPEG")[0])).main
+    assert mean_difference(again.stored, noise) < 2
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE])
+def test_a_full_disk_is_no_photos_fault(number: int) -> None:
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    for data in (png(scene(20, 20)), tiff(scene(20, 20), "rgb"), jpeg(scene(20, 20))):
+        with pytest.raises(NoRoom, match="out of room") as caught:
+            decode(opened(data), allocate=full)
+        assert not caught.value.is_permanent
 
 
 def test_a_quality_overrules_the_source() -> None:

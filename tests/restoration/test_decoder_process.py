@@ -117,6 +117,7 @@ def test_a_decoder_that_wants_too_much_memory_is_refused_it(decoder: DecoderProc
         (signal.SIGSEGV, DecoderDied, "SIGSEGV"),
         (signal.SIGABRT, DecoderDied, "SIGABRT"),
         (signal.SIGKILL, DecoderKilled, "out of memory"),
+        (signal.SIGTERM, DecoderKilled, "from outside"),
     ],
 )
 def test_a_crash_costs_one_photo(
@@ -132,7 +133,7 @@ def test_a_crash_costs_one_photo(
         os.kill(pid_of(decoder), signal.SIGCONT)
         with pytest.raises(error, match=word) as caught:
             waiting.result()
-    assert caught.value.is_permanent == (number != signal.SIGKILL)
+    assert caught.value.is_permanent == (error is not DecoderKilled)
     np.testing.assert_array_equal(decoder.decode(io.BytesIO(photo)).pixels, scene(60, 60))
 
 
@@ -156,6 +157,29 @@ def test_a_decoder_that_does_not_start_is_no_photos_fault(
     assert not caught.value.is_permanent
     monkeypatch.undo()
     assert decoder.decode(io.BytesIO(png(scene(20, 20)))).megapixels > 0
+
+
+def test_nothing_in_the_current_folder_is_imported(
+    decoder: DecoderProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("tifffile", "pyvips", "restoration"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('somebody else’s code')")
+    monkeypatch.chdir(tmp_path)
+    assert decoder.decode(io.BytesIO(png(scene(20, 20)))).megapixels > 0
+
+
+def test_descriptors_are_given_back(decoder: DecoderProcess) -> None:
+    photo = io.BytesIO(png(scene(60, 60)))
+    decoder.decode(photo)
+    before = open_files()
+    for _ in range(20):
+        decoder.decode(photo)
+    assert open_files() <= before + 1
+
+
+def open_files() -> int:
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
 
 
 def test_it_ends_with_its_parent() -> None:
