@@ -110,8 +110,11 @@ class Outputs:
     def colorized_steps(self) -> list[AppliedStep]:
         """Everything that was done to any page, in order."""
         cards = {model.card.task: model.card for each in self.results for model in each.models}
+        shaken = any(result.shaken for result in self.results)
+        # The network was the judge then, and what it made was put aside.
+        by = {Step.DEBLUR: ", camera shake deconvolved"} if shaken else {}
         return [
-            AppliedStep(step.value, cards[step].name, cards[step].sha256)
+            AppliedStep(step.value, cards[step].name + by.get(step, ""), cards[step].sha256)
             for step in Step
             if step in cards
         ]

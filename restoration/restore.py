@@ -48,12 +48,14 @@ class Restored:
         colorized: (H, W, 3) of the input's type, or None where colour was not planned.
         models: the models whose work is in the results, in order.
         notes: what steps found out while they ran, one sentence each.
+        shaken: whether camera shake was deconvolved, in the place of what the deblur network made.
     """
 
     pixels: Samples | None = field(repr=False)
     colorized: Samples | None = field(repr=False)
     models: tuple[Model, ...] = ()
     notes: tuple[str, ...] = ()
+    shaken: bool = False
 
 
 @dataclass
@@ -65,12 +67,14 @@ class _Progress:
         grain: what denoising took, where some of it will be given back.
         notes: what steps found out, one sentence each.
         given_up: steps that were only tried, and not borne out.
+        shaken: see `Restored`.
     """
 
     pixels: Samples | None = None
     grain: Grain | None = None
     notes: tuple[str, ...] = ()
     given_up: tuple[Step, ...] = ()
+    shaken: bool = False
 
 
 class Restorer:
@@ -164,7 +168,7 @@ class Restorer:
         except Exception as error:
             return error
         models = tuple(self.model(step) for step in job.plan.steps if step not in done.given_up)
-        return Restored(pixels, colorized, models, done.notes)
+        return Restored(pixels, colorized, models, done.notes, done.shaken)
 
     def _finished_pixels(self, job: Job, done: _Progress) -> Samples | None:
         """Check what the networks made and blend it with the photo; None where nothing changes."""
@@ -195,6 +199,7 @@ def _remove_shake(progress: _Progress, job: Job, given: Samples, device: torch.d
     assert progress.pixels is not None
     outcome = remove_shake(given, progress.pixels, device)
     progress.pixels = outcome.pixels
+    progress.shaken = outcome.kernel is not None
     progress.notes += (outcome.note,) if outcome.note else ()
     if outcome.kernel is None and job.plan.is_tentative(Step.DEBLUR):
         progress.given_up = (Step.DEBLUR,)

@@ -152,6 +152,7 @@ def test_shake_that_the_photo_bears_out_is_undone_though_nobody_was_sure() -> No
     assert isinstance(result, Restored)
     assert result.pixels is not None
     assert [model.card.task for model in result.models] == ["deblur"]
+    assert result.shaken
 
 
 @pytest.mark.parametrize("noise", [1, 15])
