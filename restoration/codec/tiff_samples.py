@@ -13,6 +13,8 @@ from restoration.codec.reading import Decoded, Request, widened
 from restoration.errors import DecodeError, UnsupportedPhoto
 from restoration.samples import Samples
 
+PREMULTIPLIED: Final = 1
+"""Of ExtraSamples (TIFF 6.0, section 18): associated opacity."""
 _MIN_IS_WHITE: Final = 0
 _CIELAB: Final = 8
 _COLOURS: Final = {

@@ -40,6 +40,21 @@ def test_lzma_with_opacity() -> None:
     np.testing.assert_array_equal(page.alpha, picture[..., 3])
 
 
+@pytest.mark.parametrize("compression", [None, "lzma"], ids=["libvips", "tifffile"])
+@pytest.mark.parametrize(
+    ("photometric", "channels", "extra"),
+    [("rgb", 4, [0]), ("minisblack", 2, [0]), ("separated", 5, [0]), ("rgb", 5, [2, 0])],
+    ids=["infrared", "gray", "spot", "opacity and another"],
+)
+def test_extra_channels_that_are_no_opacity_are_not_supported(
+    photometric: str, channels: int, extra: list[int], compression: str | None
+) -> None:
+    picture = np.dstack([scene(16, 16)] * 2)[..., :channels]
+    data = tiff(picture, photometric, extrasamples=extra, compression=compression)
+    with pytest.raises(UnsupportedPhoto, match=r"extra channel.*infrared"):
+        decode(io.BytesIO(data))
+
+
 @pytest.mark.parametrize("photometric", [0, 1])
 def test_twelve_bits_are_spread_over_the_whole_range(photometric: int) -> None:
     samples = np.random.default_rng(0).integers(0, 4096, (6, 8), np.uint16)
