@@ -11,7 +11,7 @@ from restoration.codec.orientation import QUARTER_TURNED, as_stored, upright_siz
 from restoration.codec.pages import ColourModel
 from restoration.codec.reading import Decoded, Request, widened
 from restoration.errors import DecodeError, UnsupportedPhoto
-from restoration.samples import Samples
+from restoration.samples import Samples, full_scale, strips
 
 PREMULTIPLIED: Final = 1
 """Of ExtraSamples (TIFF 6.0, section 18): associated opacity."""
@@ -75,11 +75,30 @@ def read_samples(
         alpha = request.allocate((height, width), samples.dtype.type)
         as_stored(alpha, orientation)[...] = samples[..., -1]
         widened(alpha, bits)
+        if PREMULTIPLIED in tuple(page.extrasamples):
+            _unpremultiply(stored, alpha)
     if colour is ColourModel.LAB:
         lab.from_tiff(stored)
     elif int(page.photometric) == _MIN_IS_WHITE:
         np.invert(stored, out=stored)
     return Decoded(stored, alpha, turned=orientation in QUARTER_TURNED), colour
+
+
+def _unpremultiply(samples: Samples, alpha: Samples) -> None:
+    """Take the opacity out of colours that were multiplied by it, in place, as libvips does.
+
+    Where the opacity is 0 the colours are lost: they become 0.
+
+    Args:
+        samples: (H, W) or (H, W, C), uint8 or uint16.
+        alpha: (H, W), of the same type.
+    """
+    full = np.float32(full_scale(samples.dtype))
+    for rows in strips(samples):
+        opacity = alpha[rows].astype(np.float32)
+        factor = np.divide(full, opacity, out=np.zeros_like(opacity), where=opacity > 0)
+        factor = factor if samples.ndim == 2 else factor[..., None]
+        samples[rows] = np.rint(np.minimum(samples[rows] * factor, full))
 
 
 def _colour(page: Any) -> ColourModel:  # noqa: ANN401

@@ -40,6 +40,23 @@ def test_lzma_with_opacity() -> None:
     np.testing.assert_array_equal(page.alpha, picture[..., 3])
 
 
+@pytest.mark.parametrize("is_deep", [False, True], ids=["8", "16"])
+def test_premultiplied_colours_are_the_same_by_either_decoder(is_deep: bool) -> None:
+    opacity = gray_scene(40, 50).copy()
+    opacity[:8] = 0
+    picture = np.dstack([scene(40, 50) * (opacity[..., None] / 255), opacity]).astype(np.uint8)
+    picture = picture.astype(np.uint16) * 257 if is_deep else picture
+    pages = [
+        decode(io.BytesIO(tiff(picture, "rgb", extrasamples=["assocalpha"], compression=name)))
+        for name in ("lzw", "lzma")
+    ]
+    by_libvips, by_tifffile = (photo.main.stored.astype(int) for photo in pages)
+    assert np.abs(by_libvips - by_tifffile).max() <= 1
+    np.testing.assert_array_equal(by_tifffile[:8], 0)
+    assert by_tifffile[8:].mean() > picture[8:, :, :3].mean() * 1.1
+    assert pages[0].notes == pages[1].notes != ()
+
+
 @pytest.mark.parametrize("compression", [None, "lzma"], ids=["libvips", "tifffile"])
 @pytest.mark.parametrize(
     ("photometric", "channels", "extra"),
