@@ -31,9 +31,6 @@ from restoration.codec.reading import (
 from restoration.codec.tiff_reading import read_tiff
 from restoration.errors import DecodeError, RestorationError, UnsupportedPhoto
 
-_WEBP_HEAD: Final = 1 << 12
-"""Where a WebP names its coder, unless its profile is large: then it counts as lossy."""
-
 Reader = Callable[[BinaryIO, Request], list[Picture]]
 
 
@@ -131,7 +128,7 @@ def _read_png(file: BinaryIO, request: Request) -> list[Picture]:
 
 def _read_webp(file: BinaryIO, request: Request) -> list[Picture]:
     embedded = webp.read(file, limit_bytes=request.limits.metadata_bytes)
-    coding = Coding(compression="webp", lossless=b"VP8L" in head_of(file, _WEBP_HEAD))
+    coding = Coding(compression="webp", lossless=webp.is_lossless(file))
     return [_by_vips(file, "WEBP", request, embedded, coding)]
 
 

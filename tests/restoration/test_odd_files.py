@@ -15,7 +15,17 @@ from PIL import Image
 from restoration.codec import ColourModel, DecoderProcess, Limits, decode
 from restoration.codec.formats import sniff
 from restoration.errors import DecodeError, DecoderDied, TooLarge, UnsupportedPhoto
-from tests.pictures import deep, jpeg, page_of, png_bomb, raw_tiff, tiff, tiff_tags, written
+from tests.pictures import (
+    SRGB,
+    deep,
+    jpeg,
+    page_of,
+    png_bomb,
+    raw_tiff,
+    tiff,
+    tiff_tags,
+    written,
+)
 from tests.scenes import gray_scene, scene
 
 
@@ -145,6 +155,16 @@ def test_two_colours_of_a_palette_are_colours(file_format: str) -> None:
     assert page.mode == "rgb8"
     again = decode(io.BytesIO(written([page], file_format)[0])).main
     np.testing.assert_array_equal(again.stored, np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("profile", [None, SRGB + bytes(1 << 16)], ids=["bare", "large profile"])
+def test_a_webp_is_lossless_whatever_comes_before_its_picture(
+    lossless: bool, profile: bytes | None
+) -> None:
+    options = {"lossless": lossless, "icc_profile": profile}
+    data = by_pillow(Image.fromarray(scene(20, 30)), "WEBP", **options)
+    assert decode(io.BytesIO(data)).main.coding.lossless is lossless
 
 
 # ---- JPEG 2000 ----
