@@ -17,6 +17,7 @@ from restoration.codec.limits import DEFAULT_LIMITS, Limits
 from restoration.codec.metadata import exif, jpeg, png, webp
 from restoration.codec.metadata.limits import DamagedMetadata
 from restoration.codec.metadata.model import Embedded, Metadata
+from restoration.codec.orientation import orientation_of
 from restoration.codec.pages import Coding, Page
 from restoration.codec.photo import Photo
 from restoration.codec.reading import (
@@ -138,8 +139,7 @@ def _by_vips(
     opened = vips.open_picture(file, file_format, salvage=request.salvage)
     _check_animation(opened.pages)
     request.check_page(opened.width, opened.height)
-    block = embedded.metadata.exif
-    orientation = exif.orientation(block) if block else 1
+    orientation = orientation_of(embedded.metadata)
     decoded = read_with_vips(opened, request, orientation=orientation)
     return Picture(decoded, opened.colour, opened.bits, embedded, coding)
 

@@ -14,6 +14,11 @@ from PIL import Image
 
 from restoration.codec import ColourModel, DecoderProcess, Limits, decode
 from restoration.codec.formats import sniff
+from restoration.codec.metadata import jp2 as jp2_file
+from restoration.codec.metadata import jpeg as jpeg_file
+from restoration.codec.metadata import png as png_file
+from restoration.codec.metadata import webp as webp_file
+from restoration.codec.metadata.model import Embedded, Metadata
 from restoration.errors import DecodeError, DecoderDied, TooLarge, UnsupportedPhoto
 from tests.pictures import (
     SRGB,
@@ -165,6 +170,58 @@ def test_a_webp_is_lossless_whatever_comes_before_its_picture(
     options = {"lossless": lossless, "icc_profile": profile}
     data = by_pillow(Image.fromarray(scene(20, 30)), "WEBP", **options)
     assert decode(io.BytesIO(data)).main.coding.lossless is lossless
+
+
+TURNED_BY_XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+    b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+    b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+def turned_exif(orientation: int) -> bytes:
+    block = Image.Exif()
+    block[274] = orientation
+    return block.tobytes().removeprefix(b"Exif\0\0")
+
+
+def lying(file_format: str, **metadata: bytes) -> bytes:
+    """A file whose picture is not upright, nor turned when it was written."""
+    picture = Image.fromarray(scene(20, 30))
+    bare = (
+        jp2(scene(20, 30))
+        if file_format == "JPEG2000"
+        else by_pillow(
+            picture, file_format, **({"lossless": True} if file_format == "WEBP" else {})
+        )
+    )
+    modules = {"JPEG": jpeg_file, "PNG": png_file, "WEBP": webp_file, "JPEG2000": jp2_file}
+    out = io.BytesIO()
+    modules[file_format].insert(io.BytesIO(bare), out, Embedded(Metadata(**metadata)))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "JPEG2000"])
+@pytest.mark.parametrize(
+    ("metadata", "quarters"),
+    [
+        ({"exif": turned_exif(6)}, 3),
+        ({"xmp": TURNED_BY_XMP}, 3),
+        ({"exif": turned_exif(8), "xmp": TURNED_BY_XMP}, 1),
+        ({"xmp": TURNED_BY_XMP.replace(b'"6"', b'"60"')}, 0),
+        ({"xmp": TURNED_BY_XMP[:-20]}, 0),
+    ],
+    ids=["EXIF", "XMP", "both", "nonsense", "damaged"],
+)
+def test_pictures_are_turned_upright_by_what_their_metadata_say(
+    file_format: str, metadata: dict[str, bytes], quarters: int
+) -> None:
+    page = decode(io.BytesIO(lying(file_format, **metadata))).main
+    as_it_lies = decode(io.BytesIO(lying(file_format))).main.stored
+    np.testing.assert_array_equal(page.stored, np.rot90(as_it_lies, quarters))
+    assert page.turned is (quarters in (1, 3))
+    again = decode(io.BytesIO(written([page], "PNG")[0])).main
+    np.testing.assert_array_equal(again.stored, page.stored)
 
 
 # ---- JPEG 2000 ----
