@@ -270,6 +270,24 @@ def test_what_pillow_refuses_openjpeg_may_read() -> None:
     np.testing.assert_array_equal(decode(io.BytesIO(data)).main.stored, scene(20, 30))
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("colour", [ColourModel.GRAY, ColourModel.RGB])
+def test_opacity_is_said_to_be_one(colour: ColourModel, bits: int) -> None:
+    page = page_of(colour, bits, alpha=True)
+    data = written([page], "JPEG2000")[0]
+    at = data.index(b"cdef")
+    colours = [(number, 0, number + 1) for number in range(colour.channels)]
+    expected = [colour.channels + 1, *np.ravel(colours), colour.channels, 1, 0]
+    assert list(struct.unpack_from(f">{len(expected)}H", data, at + 4)) == expected
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.mode == ("LA" if colour is ColourModel.GRAY else "RGBA")
+        image.load()
+    again = decode(io.BytesIO(data)).main
+    np.testing.assert_array_equal(again.stored, page.stored)
+    np.testing.assert_array_equal(again.alpha, page.alpha)
+    assert b"cdef" not in written([page_of(colour, bits)], "JPEG2000")[0]
+
+
 # ---- ten gigapixels in a few hundred bytes ----
 
 SIDE = 100_000
