@@ -224,6 +224,30 @@ def test_pictures_are_turned_upright_by_what_their_metadata_say(
     np.testing.assert_array_equal(again.stored, page.stored)
 
 
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "JPEG", "JPEG2000"])
+def test_colours_as_png_alone_describes_them_are_missed(file_format: str) -> None:
+    gamma = (b"gAMA", struct.pack(">I", 100_000))
+    page = page_of(ColourModel.RGB, 8, png_colour=(gamma,))
+    said = [note for note in written([page], file_format)[1] if "gAMA" in note]
+    assert len(said) == (file_format != "PNG")
+    named = page_of(ColourModel.RGB, 8, png_colour=(gamma, (b"sRGB", b"\0")))
+    assert not [note for note in written([named], file_format)[1] if "gAMA" in note]
+
+
+@pytest.mark.parametrize(
+    ("file_format", "bits"), [("PNG", 16), ("TIFF", 16), ("JPEG2000", 12), ("AVIF", 12)]
+)
+def test_twelve_bits_that_become_sixteen_are_told_of(file_format: str, bits: int) -> None:
+    tags = tiff_tags(8, 6, bits=12, size=72)
+    page = decode(io.BytesIO(raw_tiff(bytes(range(72)), *tags))).main
+    data, notes = written([page], file_format)
+    assert any("12 bits became 16" in note for note in notes) is (bits == 16)
+    again = decode(io.BytesIO(data)).main
+    assert again.bits == bits
+    if file_format != "AVIF":
+        np.testing.assert_array_equal(again.stored >> 4, page.stored >> 4)
+
+
 # ---- JPEG 2000 ----
 
 
