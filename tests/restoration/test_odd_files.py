@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 from collections.abc import Callable, Iterator
 
 import imagecodecs
@@ -12,13 +13,15 @@ import pytest
 import tifffile
 from PIL import Image
 
-from restoration.codec import ColourModel, DecoderProcess, Limits, decode
+from restoration.codec import ColourModel, DecoderProcess, Limits, decode, tiff_samples
 from restoration.codec.formats import sniff
 from restoration.codec.metadata import jp2 as jp2_file
 from restoration.codec.metadata import jpeg as jpeg_file
 from restoration.codec.metadata import png as png_file
 from restoration.codec.metadata import webp as webp_file
 from restoration.codec.metadata.model import Embedded, Metadata
+from restoration.codec.orientation import upright
+from restoration.codec.reading import Request
 from restoration.errors import DecodeError, DecoderDied, TooLarge, UnsupportedPhoto
 from tests.pictures import (
     SRGB,
@@ -45,6 +48,37 @@ def test_tiles_with_a_plane_for_each_channel(picture: np.ndarray) -> None:
     planes = np.moveaxis(picture, -1, 0)
     data = tiff(planes, "rgb", planarconfig="separate", tile=(16, 16), compression="lzw")
     np.testing.assert_array_equal(decode(io.BytesIO(data)).main.stored, picture)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_samples_are_decoded_to_where_they_are_wanted(orientation: int) -> None:
+    picture = np.add.outer(np.arange(0, 60_000, 100), np.arange(500))  # a small file
+    picture = np.dstack([picture.astype(np.uint16)] * 3)
+    stored = np.zeros((500, 600, 3) if orientation == 6 else (600, 500, 3), np.uint16)
+    request = Request(Limits(), False, lambda shape, kind: stored, lambda megapixels: None)
+    with tifffile.TiffFile(
+        io.BytesIO(tiff(picture, "rgb", compression="lzma", tile=(16, 16)))
+    ) as tif:
+        page = tif.pages[0]
+        tracemalloc.start()
+        decoded, _ = tiff_samples.read_samples(page, orientation, request)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert decoded.stored is stored
+    np.testing.assert_array_equal(stored, upright(picture, orientation))
+    assert (peak > stored.nbytes) is (orientation != 1)  # a turned one needs an array in between
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+def test_a_page_of_as_many_rows_and_columns_as_channels(byteorder: str, planarconfig: str) -> None:
+    picture = np.random.default_rng(0).integers(0, 65536, (3, 3, 3), np.uint16)
+    lying = picture if planarconfig == "contig" else np.moveaxis(picture, -1, 0)
+    options = {"planarconfig": planarconfig, "compression": "lzma"}
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer, byteorder=byteorder) as writer:
+        writer.write(lying, photometric="rgb", metadata=None, **options)
+    np.testing.assert_array_equal(decode(buffer).main.stored, picture)
 
 
 def test_lzma_with_opacity() -> None:
