@@ -17,6 +17,7 @@ from restoration.codec.limits import DEFAULT_LIMITS, Limits
 from restoration.codec.metadata import exif, jpeg, png, webp
 from restoration.codec.metadata.limits import DamagedMetadata
 from restoration.codec.metadata.model import Embedded, Metadata
+from restoration.codec.orientation import orientation_of
 from restoration.codec.pages import Coding, Page
 from restoration.codec.photo import Photo
 from restoration.codec.reading import (
@@ -30,9 +31,6 @@ from restoration.codec.reading import (
 )
 from restoration.codec.tiff_reading import read_tiff
 from restoration.errors import DecodeError, RestorationError, UnsupportedPhoto, no_room
-
-_WEBP_HEAD: Final = 1 << 12
-"""Where a WebP names its coder, unless its profile is large: then it counts as lossy."""
 
 Reader = Callable[[BinaryIO, Request], list[Picture]]
 
@@ -133,7 +131,7 @@ def _read_png(file: BinaryIO, request: Request) -> list[Picture]:
 
 def _read_webp(file: BinaryIO, request: Request) -> list[Picture]:
     embedded = webp.read(file, limit_bytes=request.limits.metadata_bytes)
-    coding = Coding(compression="webp", lossless=b"VP8L" in head_of(file, _WEBP_HEAD))
+    coding = Coding(compression="webp", lossless=webp.is_lossless(file))
     return [_by_vips(file, "WEBP", request, embedded, coding)]
 
 
@@ -143,8 +141,7 @@ def _by_vips(
     opened = vips.open_picture(file, file_format, salvage=request.salvage)
     _check_animation(opened.pages)
     request.check_page(opened.width, opened.height)
-    block = embedded.metadata.exif
-    orientation = exif.orientation(block) if block else 1
+    orientation = orientation_of(embedded.metadata)
     decoded = read_with_vips(opened, request, orientation=orientation)
     return Picture(decoded, opened.colour, opened.bits, embedded, coding)
 

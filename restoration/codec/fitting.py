@@ -16,6 +16,8 @@ from restoration.codec.reading import narrowed
 from restoration.samples import Samples, eight_bits, full_scale
 
 _STRIP_ROWS: Final = 512
+_WHOLE_BYTES: Final = frozenset({"PNG", "TIFF"})
+"""Formats that are written with 8 or 16 bits and nothing between; JPEG 2000 has any number."""
 
 
 def restored_page(page: Page, after: Samples | None) -> Page:
@@ -55,7 +57,7 @@ def fitted(page: Page, target: Format) -> tuple[Page, tuple[str, ...]]:
     Returns:
         The page, and one line for everything that it lost.
     """
-    notes: list[str] = []
+    notes = _unplaced_colour(page, target)
     if page.colour not in target.colours:
         notes.append(f"{page.colour} became sRGB: {target.name} holds no {page.colour}")
         page = _as_srgb(page)
@@ -66,10 +68,25 @@ def fitted(page: Page, target: Format) -> tuple[Page, tuple[str, ...]]:
     if page.bits > target.bits:
         notes.append(f"{page.bits} bits became {target.bits}: {target.name} holds no more")
         page = _of_fewer_bits(page, target.bits)
+    elif 8 < page.bits < 16 and target.name in _WHOLE_BYTES:
+        notes.append(f"{page.bits} bits became 16: a {target.name} is written with 8 or 16")
+        page = replace(page, bits=16)
     elif page.bits < 8 and not (page.bits == 1 and target.pages):
         notes.append(f"{page.bits} bits became 8, which restored tones need")
         page = replace(page, bits=8)
     return page, tuple(notes)
+
+
+def _unplaced_colour(page: Page, target: Format) -> list[str]:
+    """A note on what a PNG says about its colours where the output cannot say it.
+
+    Neither sRGB's own chunk, beside which the others only repeat it, nor a profile need one.
+    """
+    kinds = dict(page.embedded.png_colour)
+    if not kinds or b"sRGB" in kinds or target.name == "PNG" or page.icc_profile is not None:
+        return []
+    names = ", ".join(kind.decode("ascii") for kind in kinds)
+    return [f"PNG's own colour description ({names}) has no place in {target.name}"]
 
 
 def _as_srgb(page: Page) -> Page:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from restoration.codec.metadata import jp2
+from restoration.codec.orientation import QUARTER_TURNED, orientation_of, upright
 from restoration.codec.pages import Coding, ColourModel, Page
 from restoration.codec.reading import (
     Decoded,
@@ -46,11 +47,13 @@ def read_jpeg2000(file: BinaryIO, request: Request) -> list[Picture]:
     if head.bits > 16:
         raise UnsupportedPhoto(f"{head.bits} bits are not supported; up to 16 are")
     samples = _up_to_8_bits(file, head, layout) if head.bits <= 8 else _by_openjpeg(file, head)
-    decoded = separated(samples, request)
+    embedded = jp2.read(file, limit_bytes=request.limits.metadata_bytes)
+    orientation = orientation_of(embedded.metadata)
+    decoded = separated(upright(samples, orientation), request)
     colour = ColourModel.GRAY if decoded.stored.ndim == 2 else ColourModel.RGB
     alpha = None if decoded.alpha is None else widened(decoded.alpha, head.bits)
-    decoded = Decoded(widened(decoded.stored, head.bits), alpha)
-    embedded = jp2.read(file, limit_bytes=request.limits.metadata_bytes)
+    turned = orientation in QUARTER_TURNED
+    decoded = Decoded(widened(decoded.stored, head.bits), alpha, turned)
     coding = Coding(compression="jpeg2000", lossless=head.is_reversible)
     return [Picture(decoded, colour, head.bits, embedded, coding)]
 

@@ -7,6 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration.codec.metadata import exif, xmp_packet
+from restoration.codec.metadata.limits import DamagedMetadata
+from restoration.codec.metadata.model import Metadata
+
+_NAMES = tuple("12345678")
 _MIRRORED = (2, 4, 5, 7)
 _QUARTER_TURNS = {3: 2, 4: 2, 6: 3, 5: 1, 8: 1, 7: 3}
 """Counter-clockwise, as `numpy.rot90` counts, after mirroring."""
@@ -14,6 +19,23 @@ _QUARTER_TURNS = {3: 2, 4: 2, 6: 3, 5: 1, 8: 1, 7: 3}
 
 QUARTER_TURNED = (5, 6, 7, 8)
 """Orientations whose height becomes the width."""
+
+
+def orientation_of(metadata: Metadata) -> int:
+    """How a file says that its picture lies: 1 to 8; 1 where it says nothing, or nonsense.
+
+    XMP's tiff:Orientation counts where there is no EXIF block, which is the one that viewers heed.
+    """
+    if metadata.exif is not None:
+        return exif.orientation(metadata.exif)
+    if metadata.xmp is None:
+        return 1
+    try:
+        root = xmp_packet.parse(metadata.xmp)
+    except DamagedMetadata:
+        return 1
+    text = (xmp_packet.value_of(root, xmp_packet.TIFF, "Orientation") or "").strip()
+    return int(text) if text in _NAMES else 1
 
 
 def upright(stored: NDArray[Any], orientation: int) -> NDArray[Any]:

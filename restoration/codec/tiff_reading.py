@@ -16,7 +16,10 @@ from restoration.errors import DecodeError, UnsupportedPhoto
 
 _REDUCED: Final = 1
 _MASK: Final = 4
-_PREMULTIPLIED: Final = 1
+_OPACITIES: Final = (tiff_samples.PREMULTIPLIED, 2)
+"""Of ExtraSamples: what is no opacity, or not said to be one, is 0 (unspecified)."""
+_CHANNELS: Final = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4, 6: 3, 8: 3}
+"""Of each photometric interpretation, without extra ones."""
 _COMPRESSIONS: Final = {
     1: "none", 2: "ccitt", 3: "ccitt", 4: "ccitt", 5: "lzw", 6: "jpeg", 7: "jpeg",
     8: "deflate", 32946: "deflate", 32773: "packbits", 50000: "zstd", 50001: "webp",
@@ -91,6 +94,7 @@ def _read_page(
     file: BinaryIO,
     request: Request,
 ) -> Picture:
+    _check_extra_channels(page)
     embedded = tiff.read(file, index, limit_bytes=request.limits.metadata_bytes)
     orientation = int(_tag(page, 274, 1))
     if tiff_samples.is_needed(page):
@@ -107,6 +111,29 @@ def _read_page(
     return Picture(decoded, colour, bits, embedded, _coding(page, tif), _notes(page))
 
 
+def _check_extra_channels(page: Any) -> None:  # noqa: ANN401
+    """Refuse channels beside the colours that are no opacity (TIFF 6.0, section 18).
+
+    Film scanners store infrared so, Photoshop selections and spot colours: laid on white by them,
+    or written as opacity, the picture would be another one.
+
+    Raises:
+        UnsupportedPhoto: there are some.
+    """
+    count = int(page.samplesperpixel)
+    extra = count - _CHANNELS.get(int(page.photometric), count)
+    if extra > 1:
+        raise UnsupportedPhoto(
+            f"{extra} extra channels (infrared, selections, spot colours) are not supported; "
+            "save the picture without them, or with opacity alone"
+        )
+    if extra == 1 and not any(int(kind) in _OPACITIES for kind in page.extrasamples):
+        raise UnsupportedPhoto(
+            "an extra channel that is no opacity (infrared, a selection) is not supported; "
+            "save the picture without it"
+        )
+
+
 def _coding(page: Any, tif: Any) -> Coding:  # noqa: ANN401
     return Coding(
         compression=_COMPRESSIONS.get(int(page.compression), "other"),
@@ -117,7 +144,7 @@ def _coding(page: Any, tif: Any) -> Coding:  # noqa: ANN401
 
 
 def _notes(page: Any) -> tuple[str, ...]:  # noqa: ANN401
-    if _PREMULTIPLIED in tuple(page.extrasamples):
+    if tiff_samples.PREMULTIPLIED in tuple(page.extrasamples):
         return ("premultiplied opacity is stored apart from the colours",)
     return ()
 

@@ -11,8 +11,10 @@ from restoration.codec.orientation import QUARTER_TURNED, as_stored, upright_siz
 from restoration.codec.pages import ColourModel
 from restoration.codec.reading import Decoded, Request, widened
 from restoration.errors import DecodeError, UnsupportedPhoto
-from restoration.samples import Samples
+from restoration.samples import Samples, full_scale, strips
 
+PREMULTIPLIED: Final = 1
+"""Of ExtraSamples (TIFF 6.0, section 18): associated opacity."""
 _MIN_IS_WHITE: Final = 0
 _CIELAB: Final = 8
 _COLOURS: Final = {
@@ -26,6 +28,7 @@ _YCBCR: Final = 6
 _OLD_JPEG, _LZMA = 6, 34925
 _SEPARATE: Final = 2
 _UNSIGNED: Final = 1
+_CONTRADICTION: Final = "the TIFF data is not what its directory says"
 
 
 def is_needed(page: Any) -> bool:  # noqa: ANN401 - tifffile's pages have no types
@@ -60,24 +63,48 @@ def read_samples(
         UnsupportedPhoto: channels or depths that mean nothing to us.
     """
     colour, bits = _colour(page), int(page.bitspersample)
-    samples = _decoded(page)
-    width, height = upright_size(samples.shape[1], samples.shape[0], orientation)
+    width, height = upright_size(int(page.imagewidth), int(page.imagelength), orientation)
     shape = (height, width) if colour.channels == 1 else (height, width, colour.channels)
-    stored: Samples = request.allocate(shape, samples.dtype.type)
-    as_stored(stored, orientation)[...] = (
-        samples[..., 0] if colour.channels == 1 else samples[..., : colour.channels]
-    )
+    kind = np.uint8 if bits <= 8 else np.uint16
+    stored: Samples = request.allocate(shape, kind)
+    lies_alike = (page.shape, page.dtype) == (shape, kind) and not _is_separate(page)
+    samples = _decoded(page, out=stored if lies_alike and orientation == 1 else None)
+    if samples.dtype != kind:
+        raise DecodeError(_CONTRADICTION)
+    if not np.may_share_memory(samples, stored):
+        as_stored(stored, orientation)[...] = (
+            samples[..., 0] if colour.channels == 1 else samples[..., : colour.channels]
+        )
     widened(stored, bits)
     alpha = None
     if samples.shape[2] > colour.channels:
-        alpha = request.allocate((height, width), samples.dtype.type)
+        alpha = request.allocate((height, width), kind)
         as_stored(alpha, orientation)[...] = samples[..., -1]
         widened(alpha, bits)
+        if PREMULTIPLIED in tuple(page.extrasamples):
+            _unpremultiply(stored, alpha)
     if colour is ColourModel.LAB:
         lab.from_tiff(stored)
     elif int(page.photometric) == _MIN_IS_WHITE:
         np.invert(stored, out=stored)
     return Decoded(stored, alpha, turned=orientation in QUARTER_TURNED), colour
+
+
+def _unpremultiply(samples: Samples, alpha: Samples) -> None:
+    """Take the opacity out of colours that were multiplied by it, in place, as libvips does.
+
+    Where the opacity is 0 the colours are lost: they become 0.
+
+    Args:
+        samples: (H, W) or (H, W, C), uint8 or uint16.
+        alpha: (H, W), of the same type.
+    """
+    full = np.float32(full_scale(samples.dtype))
+    for rows in strips(samples):
+        opacity = alpha[rows].astype(np.float32)
+        factor = np.divide(full, opacity, out=np.zeros_like(opacity), where=opacity > 0)
+        factor = factor if samples.ndim == 2 else factor[..., None]
+        samples[rows] = np.rint(np.minimum(samples[rows] * factor, full))
 
 
 def _colour(page: Any) -> ColourModel:  # noqa: ANN401
@@ -101,8 +128,12 @@ def _colour(page: Any) -> ColourModel:  # noqa: ANN401
     return colour
 
 
-def _decoded(page: Any) -> Any:  # noqa: ANN401
+def _decoded(page: Any, out: Samples | None) -> Any:  # noqa: ANN401
     """(H, W, C) samples.
+
+    Args:
+        page: of tifffile.
+        out: where they come to lie, of the page's shape and type; None for an array of their own.
 
     Raises:
         DecodeError: damaged or cut off.
@@ -110,7 +141,7 @@ def _decoded(page: Any) -> Any:  # noqa: ANN401
     if 0 in page.databytecounts:  # tifffile would take what is missing for black
         raise DecodeError("the TIFF lacks parts of its data; look for another copy of the file")
     try:
-        samples = page.asarray(maxworkers=1)
+        samples = page.asarray(out=out, maxworkers=1)
     except MemoryError:
         raise
     except Exception as error:  # decoders raise what they like
@@ -123,7 +154,7 @@ def _decoded(page: Any) -> Any:  # noqa: ANN401
         samples = np.moveaxis(samples, 0, -1)
     wanted = (page.imagelength, page.imagewidth, page.samplesperpixel)
     if samples.shape != wanted or samples.dtype not in (np.uint8, np.uint16):
-        raise DecodeError("the TIFF data is not what its directory says")
+        raise DecodeError(_CONTRADICTION)
     return samples
 
 

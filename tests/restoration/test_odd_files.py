@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 from collections.abc import Callable, Iterator
 
 import imagecodecs
@@ -12,10 +13,27 @@ import pytest
 import tifffile
 from PIL import Image
 
-from restoration.codec import ColourModel, DecoderProcess, Limits, decode
+from restoration.codec import ColourModel, DecoderProcess, Limits, decode, tiff_samples
 from restoration.codec.formats import sniff
+from restoration.codec.metadata import jp2 as jp2_file
+from restoration.codec.metadata import jpeg as jpeg_file
+from restoration.codec.metadata import png as png_file
+from restoration.codec.metadata import webp as webp_file
+from restoration.codec.metadata.model import Embedded, Metadata
+from restoration.codec.orientation import upright
+from restoration.codec.reading import Request
 from restoration.errors import DecodeError, DecoderDied, TooLarge, UnsupportedPhoto
-from tests.pictures import deep, jpeg, page_of, png_bomb, raw_tiff, tiff, tiff_tags, written
+from tests.pictures import (
+    SRGB,
+    deep,
+    jpeg,
+    page_of,
+    png_bomb,
+    raw_tiff,
+    tiff,
+    tiff_tags,
+    written,
+)
 from tests.scenes import gray_scene, scene
 
 
@@ -32,12 +50,75 @@ def test_tiles_with_a_plane_for_each_channel(picture: np.ndarray) -> None:
     np.testing.assert_array_equal(decode(io.BytesIO(data)).main.stored, picture)
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_samples_are_decoded_to_where_they_are_wanted(orientation: int) -> None:
+    picture = np.add.outer(np.arange(0, 60_000, 100), np.arange(500))  # a small file
+    picture = np.dstack([picture.astype(np.uint16)] * 3)
+    stored = np.zeros((500, 600, 3) if orientation == 6 else (600, 500, 3), np.uint16)
+    request = Request(Limits(), False, lambda shape, kind: stored, lambda megapixels: None)
+    with tifffile.TiffFile(
+        io.BytesIO(tiff(picture, "rgb", compression="lzma", tile=(16, 16)))
+    ) as tif:
+        page = tif.pages[0]
+        tracemalloc.start()
+        decoded, _ = tiff_samples.read_samples(page, orientation, request)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert decoded.stored is stored
+    np.testing.assert_array_equal(stored, upright(picture, orientation))
+    assert (peak > stored.nbytes) is (orientation != 1)  # a turned one needs an array in between
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+def test_a_page_of_as_many_rows_and_columns_as_channels(byteorder: str, planarconfig: str) -> None:
+    picture = np.random.default_rng(0).integers(0, 65536, (3, 3, 3), np.uint16)
+    lying = picture if planarconfig == "contig" else np.moveaxis(picture, -1, 0)
+    options = {"planarconfig": planarconfig, "compression": "lzma"}
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer, byteorder=byteorder) as writer:
+        writer.write(lying, photometric="rgb", metadata=None, **options)
+    np.testing.assert_array_equal(decode(buffer).main.stored, picture)
+
+
 def test_lzma_with_opacity() -> None:
     picture = np.dstack([scene(40, 50), gray_scene(40, 50)])
     data = tiff(picture, "rgb", extrasamples=["unassalpha"], compression="lzma")
     page = decode(io.BytesIO(data)).main
     np.testing.assert_array_equal(page.stored, picture[..., :3])
     np.testing.assert_array_equal(page.alpha, picture[..., 3])
+
+
+@pytest.mark.parametrize("is_deep", [False, True], ids=["8", "16"])
+def test_premultiplied_colours_are_the_same_by_either_decoder(is_deep: bool) -> None:
+    opacity = gray_scene(40, 50).copy()
+    opacity[:8] = 0
+    picture = np.dstack([scene(40, 50) * (opacity[..., None] / 255), opacity]).astype(np.uint8)
+    picture = picture.astype(np.uint16) * 257 if is_deep else picture
+    pages = [
+        decode(io.BytesIO(tiff(picture, "rgb", extrasamples=["assocalpha"], compression=name)))
+        for name in ("lzw", "lzma")
+    ]
+    by_libvips, by_tifffile = (photo.main.stored.astype(int) for photo in pages)
+    assert np.abs(by_libvips - by_tifffile).max() <= 1
+    np.testing.assert_array_equal(by_tifffile[:8], 0)
+    assert by_tifffile[8:].mean() > picture[8:, :, :3].mean() * 1.1
+    assert pages[0].notes == pages[1].notes != ()
+
+
+@pytest.mark.parametrize("compression", [None, "lzma"], ids=["libvips", "tifffile"])
+@pytest.mark.parametrize(
+    ("photometric", "channels", "extra"),
+    [("rgb", 4, [0]), ("minisblack", 2, [0]), ("separated", 5, [0]), ("rgb", 5, [2, 0])],
+    ids=["infrared", "gray", "spot", "opacity and another"],
+)
+def test_extra_channels_that_are_no_opacity_are_not_supported(
+    photometric: str, channels: int, extra: list[int], compression: str | None
+) -> None:
+    picture = np.dstack([scene(16, 16)] * 2)[..., :channels]
+    data = tiff(picture, photometric, extrasamples=extra, compression=compression)
+    with pytest.raises(UnsupportedPhoto, match=r"extra channel.*infrared"):
+        decode(io.BytesIO(data))
 
 
 @pytest.mark.parametrize("photometric", [0, 1])
@@ -115,6 +196,92 @@ def test_two_colours_of_a_palette_are_colours(file_format: str) -> None:
     np.testing.assert_array_equal(again.stored, np.asarray(image.convert("RGB")))
 
 
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("profile", [None, SRGB + bytes(1 << 16)], ids=["bare", "large profile"])
+def test_a_webp_is_lossless_whatever_comes_before_its_picture(
+    lossless: bool, profile: bytes | None
+) -> None:
+    options = {"lossless": lossless, "icc_profile": profile}
+    data = by_pillow(Image.fromarray(scene(20, 30)), "WEBP", **options)
+    assert decode(io.BytesIO(data)).main.coding.lossless is lossless
+
+
+TURNED_BY_XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+    b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+    b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+def turned_exif(orientation: int) -> bytes:
+    block = Image.Exif()
+    block[274] = orientation
+    return block.tobytes().removeprefix(b"Exif\0\0")
+
+
+def lying(file_format: str, **metadata: bytes) -> bytes:
+    """A file whose picture is not upright, nor turned when it was written."""
+    picture = Image.fromarray(scene(20, 30))
+    bare = (
+        jp2(scene(20, 30))
+        if file_format == "JPEG2000"
+        else by_pillow(
+            picture, file_format, **({"lossless": True} if file_format == "WEBP" else {})
+        )
+    )
+    modules = {"JPEG": jpeg_file, "PNG": png_file, "WEBP": webp_file, "JPEG2000": jp2_file}
+    out = io.BytesIO()
+    modules[file_format].insert(io.BytesIO(bare), out, Embedded(Metadata(**metadata)))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "JPEG2000"])
+@pytest.mark.parametrize(
+    ("metadata", "quarters"),
+    [
+        ({"exif": turned_exif(6)}, 3),
+        ({"xmp": TURNED_BY_XMP}, 3),
+        ({"exif": turned_exif(8), "xmp": TURNED_BY_XMP}, 1),
+        ({"xmp": TURNED_BY_XMP.replace(b'"6"', b'"60"')}, 0),
+        ({"xmp": TURNED_BY_XMP[:-20]}, 0),
+    ],
+    ids=["EXIF", "XMP", "both", "nonsense", "damaged"],
+)
+def test_pictures_are_turned_upright_by_what_their_metadata_say(
+    file_format: str, metadata: dict[str, bytes], quarters: int
+) -> None:
+    page = decode(io.BytesIO(lying(file_format, **metadata))).main
+    as_it_lies = decode(io.BytesIO(lying(file_format))).main.stored
+    np.testing.assert_array_equal(page.stored, np.rot90(as_it_lies, quarters))
+    assert page.turned is (quarters in (1, 3))
+    again = decode(io.BytesIO(written([page], "PNG")[0])).main
+    np.testing.assert_array_equal(again.stored, page.stored)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "JPEG", "JPEG2000"])
+def test_colours_as_png_alone_describes_them_are_missed(file_format: str) -> None:
+    gamma = (b"gAMA", struct.pack(">I", 100_000))
+    page = page_of(ColourModel.RGB, 8, png_colour=(gamma,))
+    said = [note for note in written([page], file_format)[1] if "gAMA" in note]
+    assert len(said) == (file_format != "PNG")
+    named = page_of(ColourModel.RGB, 8, png_colour=(gamma, (b"sRGB", b"\0")))
+    assert not [note for note in written([named], file_format)[1] if "gAMA" in note]
+
+
+@pytest.mark.parametrize(
+    ("file_format", "bits"), [("PNG", 16), ("TIFF", 16), ("JPEG2000", 12), ("AVIF", 12)]
+)
+def test_twelve_bits_that_become_sixteen_are_told_of(file_format: str, bits: int) -> None:
+    tags = tiff_tags(8, 6, bits=12, size=72)
+    page = decode(io.BytesIO(raw_tiff(bytes(range(72)), *tags))).main
+    data, notes = written([page], file_format)
+    assert any("12 bits became 16" in note for note in notes) is (bits == 16)
+    again = decode(io.BytesIO(data)).main
+    assert again.bits == bits
+    if file_format != "AVIF":
+        np.testing.assert_array_equal(again.stored >> 4, page.stored >> 4)
+
+
 # ---- JPEG 2000 ----
 
 
@@ -159,6 +326,24 @@ def test_what_pillow_refuses_openjpeg_may_read() -> None:
     with pytest.raises(OSError, match="cannot identify"):
         Image.open(io.BytesIO(data))
     np.testing.assert_array_equal(decode(io.BytesIO(data)).main.stored, scene(20, 30))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("colour", [ColourModel.GRAY, ColourModel.RGB])
+def test_opacity_is_said_to_be_one(colour: ColourModel, bits: int) -> None:
+    page = page_of(colour, bits, alpha=True)
+    data = written([page], "JPEG2000")[0]
+    at = data.index(b"cdef")
+    colours = [(number, 0, number + 1) for number in range(colour.channels)]
+    expected = [colour.channels + 1, *np.ravel(colours), colour.channels, 1, 0]
+    assert list(struct.unpack_from(f">{len(expected)}H", data, at + 4)) == expected
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.mode == ("LA" if colour is ColourModel.GRAY else "RGBA")
+        image.load()
+    again = decode(io.BytesIO(data)).main
+    np.testing.assert_array_equal(again.stored, page.stored)
+    np.testing.assert_array_equal(again.alpha, page.alpha)
+    assert b"cdef" not in written([page_of(colour, bits)], "JPEG2000")[0]
 
 
 # ---- ten gigapixels in a few hundred bytes ----

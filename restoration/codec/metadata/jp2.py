@@ -253,19 +253,33 @@ def _uuids(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _new_header(file: BinaryIO, header: _Box, embedded: Embedded) -> bytes:
-    """The header box's content with our profile and resolution."""
+    """The header box's content with our profile and resolution, and what each channel is."""
     parts = []
-    profile = embedded.icc_profile
+    profile, channels = embedded.icc_profile, 0
     for box in _boxes(file, header.content, header.end):
-        if (box.kind == b"colr" and profile) or box.kind == b"res ":
+        if (box.kind == b"colr" and profile) or box.kind in (b"res ", b"cdef"):
             continue
+        if box.kind == b"ihdr":
+            channels = int.from_bytes(file.read(10)[8:], "big")
         file.seek(box.start)
         parts.append(file.read(box.end - box.start))
     if profile:
         parts.append(_packed(b"colr", bytes([_RESTRICTED_ICC, 0, 0]) + profile))
+    if channels in (2, 4):
+        parts.append(_packed(b"cdef", _definitions(channels)))
     if embedded.dpi is not None:
         parts.append(_packed(b"res ", _packed(b"resc", _resolution(embedded.dpi))))
     return b"".join(parts)
+
+
+def _definitions(channels: int) -> bytes:
+    """A channel definition box (T.800, I.5.3.6): colours, and opacity of them all as the last.
+
+    Without it readers take the last channel for one of unknown meaning.
+    """
+    colours = [(number, 0, number + 1) for number in range(channels - 1)]
+    rows = (*colours, (channels - 1, 1, 0))
+    return struct.pack(">H", channels) + b"".join(struct.pack(">HHH", *row) for row in rows)
 
 
 def _resolution(dpi: tuple[float, float]) -> bytes:

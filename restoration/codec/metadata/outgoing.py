@@ -16,7 +16,7 @@ def for_output(
 
     Args:
         metadata: as the source has them.
-        provenance: what was done to the photo; None leaves the XMP as it is.
+        provenance: what was done to the photo; None adds nothing to the XMP.
         width: of the output, in pixels.
         height: of the output, in pixels.
         turned: whether width and height changed places when the photo was put upright.
@@ -32,4 +32,6 @@ def for_output(
     if provenance is not None:
         packet, said = xmp.with_provenance(packet, provenance, turned=turned)
         notes.extend(said)
+    elif packet is not None:
+        packet = xmp.upright(packet, turned=turned)
     return replace(metadata, exif=block, xmp=packet, notes=concise(notes))

@@ -70,6 +70,23 @@ def read(file: BinaryIO, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Embedded:
     return Embedded(metadata, held.get(b"ICCP") or None, dpi)
 
 
+def is_lossless(file: BinaryIO) -> bool:
+    """Whether a WebP's first picture was compressed without loss (RFC 9649, section 2.5 and 2.6).
+
+    Args:
+        file: seekable; where it is damaged before its picture, it counts as lossy.
+    """
+    try:
+        for chunk in _chunks(file):
+            if chunk.kind == b"ANMF":  # 16 bytes about the frame, then chunks of its own
+                return file.read(20)[16:] == b"VP8L"
+            if chunk.kind in (b"VP8L", b"VP8 "):
+                return chunk.kind == b"VP8L"
+    except DamagedMetadata:
+        pass
+    return False
+
+
 def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
     """The chunks, positioned at the data of each."""
     file.seek(0)

@@ -94,6 +94,23 @@ def with_provenance(
     return xmp_packet.serialise(root), concise(notes)
 
 
+def upright(xmp: bytes, *, turned: bool) -> bytes:
+    """A packet that says that the picture lies upright.
+
+    Args:
+        xmp: the photo's packet; it comes back as it is if damaged, or if it said nothing else.
+        turned: whether width and height changed places when the photo was put upright.
+    """
+    try:
+        root = xmp_packet.parse(xmp)
+    except DamagedMetadata:
+        return xmp
+    if xmp_packet.value_of(root, TIFF, "Orientation") in (None, "1"):
+        return xmp
+    _set_upright(root, turned=turned)
+    return xmp_packet.serialise(root)
+
+
 def read_provenance(xmp: bytes | None) -> Provenance | None:
     r"""The label as it was last written by `with_provenance`, or None.
 
