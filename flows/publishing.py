@@ -14,9 +14,10 @@ from flows.places import (
     RESTORED,
     access_path,
     has_room_for,
+    owner_in_run,
     possible_outputs,
+    possible_owners,
     sidecar_path,
-    source_of,
 )
 from flows.rows import Prepared, Workshop
 from flows.sidecar import sidecar_bytes
@@ -181,24 +182,33 @@ class Publication:
         stale = set(item.earlier_outputs) - set(kept)
         if item.may_have_others:
             others = set(possible_outputs(item.path)) - stale - set(kept)
-            stale |= {path for path in destination.sizes(others) if self._is_ours(path)}
+            stale |= set(destination.sizes(others))
         for path in sorted(stale):
-            destination.delete(path)
+            if not self._is_of_another(path):
+                destination.delete(path)
 
-    def _is_ours(self, path: str) -> bool:
-        """Whether no other photo of the archive has an output's very name."""
-        owner = source_of(path)
-        if owner == self._prepared.item.path:
+    def _is_of_another(self, path: str) -> bool:
+        """Whether an output may be another photo's: written in this run, or by an earlier one."""
+        others = [each for each in possible_owners(path) if each != self._prepared.item.path]
+        if not others:
+            return False
+        owner = owner_in_run(path, self._workshop.options.output_format)
+        if owner is not None and owner in others and self._is_in_archive(owner):
             return True
+        known = self._workshop.earlier.lookup(others)
+        return any(photo is not None and photo.may_have(path) for photo in known)
+
+    def _is_in_archive(self, source: str) -> bool:
+        """Whether there is such a photo, as far as can be told."""
         try:
-            self._workshop.source.stat(owner)
+            self._workshop.source.stat(source)
         except NotFound:
-            return True
+            return False
         except EndsRun:
             raise
         except StorageError:
             pass
-        return False
+        return True
 
     def _put(self, folder: str, pages: Sequence[Page], steps: Sequence[AppliedStep]) -> Published:
         path = f"{folder}/{self._outputs.name_of(self._prepared.item.path)}"

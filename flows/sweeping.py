@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from flows.places import FOLDERS, RESTORED, possible_outputs, source_of
+from flows.places import FOLDERS, RESTORED, possible_outputs, possible_owners
 from storage import DestinationStore
 from storage.manifest import MANIFEST_FOLDER, WORKLIST_FOLDER, ManifestIndex, read_worklist
 
@@ -48,7 +48,7 @@ def _delete_unrecorded(target: DestinationStore, unfinished: list[str]) -> None:
                 stale |= {*possible_outputs(name)} - recorded - {f"{RESTORED}/{name}"}
         there = list(target.sizes(stale))  # a listing or two, where most of them do not exist
         # What has one suffix more may be another source's.
-        owners = index.lookup([source_of(path) for path in there])
-    for path, owner in zip(there, owners, strict=True):
-        if owner is None or not (owner.status.keeps_outputs or path in dict(owner.outputs)):
+        owners = [index.lookup(list(possible_owners(path))) for path in there]
+    for path, photos in zip(there, owners, strict=True):
+        if not any(photo is not None and photo.may_have(path) for photo in photos):
             target.delete(path)

@@ -53,6 +53,13 @@ class KnownPhoto:
         )
         return tuple((path, size) for path, size in pairs if path)
 
+    def may_have(self, path: str) -> bool:
+        """Whether an output that lies where one of the source's can is to be taken for its own.
+
+        It is where the row names it, or where an unnamed one of the last success may still lie.
+        """
+        return self.status.keeps_outputs or path in dict(self.outputs)
+
 
 _KNOWN: Final = tuple(KnownPhoto.__dataclass_fields__)
 SNAPSHOT_COLUMNS: Final = ("_row", "source", *_KNOWN)

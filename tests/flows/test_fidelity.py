@@ -14,9 +14,13 @@ import pyvips
 import tifffile
 from PIL import Image, ImageOps
 
+from flows.audit import Finding
 from flows.cli import main
+from flows.sweeping import sweep_after_killed_runs
+from flows.verification import verify
 from restoration.codec.metadata.xmp import read_provenance
-from storage.manifest import ManifestRow, Status
+from storage import open_destination, open_results, open_source
+from storage.manifest import ManifestRow, Status, WorkItem, write_worklist
 from tests.flows.runs import latest, run, sha256
 from tests.pictures import SRGB, deep, jpeg, tiff
 from tests.scenes import encoded, gray_scene, noisy, scene
@@ -232,6 +236,65 @@ def test_one_photo_says_where_it_comes_from(masters: Path, tmp_path: Path) -> No
         told = read_provenance(pyvips.Image.new_from_file(str(output)).get("xmp-data"))
         assert told is not None
         assert told.source_sha256 == sha256(masters / name)
+
+
+TWINS = {"scan.tif": "TIFF", "scan.tif.jpg": "JPEG"}
+"""In JPEG, the first goes where the second lies when no format is asked for."""
+
+
+def twins(folder: Path) -> Path:
+    folder.mkdir()
+    for seed, (name, file_format) in enumerate(TWINS.items()):
+        sepia = noisy(gray_scene(64, 96, seed=seed), 20)
+        (folder / name).write_bytes(encoded(sepia, file_format))
+    return folder
+
+
+def assert_each_has_its_outputs(folder: Path, target: Path) -> None:
+    found: list[Finding] = []
+    assert verify(open_results(str(target)), tell=found.append).photos == len(TWINS)
+    assert found == []
+    for name, row in latest(folder, target).items():
+        assert row.restored_sha256 == sha256(target / str(row.restored_path))
+        packet = pyvips.Image.new_from_file(str(target / str(row.restored_path))).get("xmp-data")
+        provenance = read_provenance(packet)
+        assert provenance is not None
+        assert provenance.source_name == name
+
+
+@pytest.mark.parametrize("order", [(None, "JPEG"), ("JPEG", None), (None, "JPEG", "PNG", "JPEG")])
+def test_no_photo_removes_what_another_wrote(
+    tmp_path: Path, target: Path, order: tuple[str | None, ...]
+) -> None:
+    folder = twins(tmp_path / "photos")
+    for output_format in order:
+        run(folder, target, output_format=output_format)
+        assert_each_has_its_outputs(folder, target)
+    in_color = [row for row in latest(folder, target).values() if row.colorized_path]
+    assert len(in_color) == len(TWINS), "colorized/ has the same names"
+
+
+def test_a_photo_that_is_repaired_leaves_what_another_has(tmp_path: Path, target: Path) -> None:
+    folder = twins(tmp_path / "photos")
+    sound = (folder / "scan.tif.jpg").read_bytes()
+    (folder / "scan.tif.jpg").write_bytes(b"rotten")
+    assert run(folder, target, output_format="JPEG").failed == 1
+    (folder / "scan.tif.jpg").write_bytes(sound)
+    assert run(folder, target, output_format="JPEG").failed == 0
+    assert_each_has_its_outputs(folder, target)
+
+
+def test_a_killed_run_leaves_what_another_has(tmp_path: Path, target: Path) -> None:
+    folder = twins(tmp_path / "photos")
+    run(folder, target, steps="denoise", include=["scan.tif.jpg"])
+    run(folder, target, output_format="JPEG", include=["scan.tif"])
+    store = open_destination(str(target), open_source(str(folder)))
+    item = WorkItem("scan.tif.jpg", 1, 1, "file", "", 0.1, "")
+    write_worklist(store, "20200101T000000Z-000000", 0, [item])
+    sweep_after_killed_runs(store)
+    assert (target / "colorized/scan.tif.jpg").exists()
+    run(folder, target, output_format="JPEG")
+    assert_each_has_its_outputs(folder, target)
 
 
 def test_a_label_can_be_left_out(masters: Path, target: Path) -> None:

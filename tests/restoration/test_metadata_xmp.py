@@ -262,7 +262,10 @@ def test_what_goes_into_an_output() -> None:
     assert xmp.read_provenance(found.xmp) == PROVENANCE
     assert found.notes == ("before",)
     damaged = for_output(Metadata(b"no block", XMP), None, width=20, height=31, turned=True)
-    assert damaged == Metadata(None, XMP, notes=(exif.DAMAGED,))
+    assert (damaged.exif, damaged.notes) == (None, (exif.DAMAGED,))
+    assert damaged.xmp == xmp.upright(XMP, turned=True)
+    assert xmp_packet.value_of(xmp_packet.parse(damaged.xmp), xmp.TIFF, "Orientation") == "1"
+    assert xmp.upright(damaged.xmp, turned=True) is damaged.xmp
 
 
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
