@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 
@@ -189,10 +190,13 @@ def _publish(
     row: ManifestRow, prepared: Prepared, results: Sequence[Restored], workshop: Workshop
 ) -> ManifestRow:
     """Publish all outputs of a photo, and remove those of earlier runs that it has no more."""
-    publication = Publication(prepared, results, workshop)
-    row = with_output(row, "restored", publication.restored())
-    row = with_output(row, "colorized", publication.colorized())
-    row = with_output(row, "access", publication.access())
+    with ExitStack() as files:
+        publication = Publication(prepared, results, workshop, files)
+        restored, colorized = publication.restored(), publication.colorized()
+        access = publication.access()
+        row = with_output(row, "restored", publication.put(restored))
+        row = with_output(row, "colorized", publication.put(colorized))
+        row = with_output(row, "access", publication.put(access))
     row = with_output(row, "sidecar", publication.sidecar(row))
     publication.remove_stale(
         row.restored_path, row.colorized_path, row.access_path, row.sidecar_path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Literal, cast
 
@@ -23,6 +24,7 @@ from flows.rows import Prepared, Workshop
 from flows.sidecar import sidecar_bytes
 from restoration.codec import Page
 from restoration.codec.metadata.model import AppliedStep
+from restoration.errors import EncodeError
 from restoration.restore import Restored
 from storage import (
     DestinationStore,
@@ -34,6 +36,23 @@ from storage import (
     StoredObject,
 )
 from storage.manifest import ManifestRow, WorkItem
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An output that is still to be put in place.
+
+    Attributes:
+        path: where it belongs.
+        file: temporary, at its start; None stands for the original's own bytes.
+        seconds: that encoding it took.
+        notes: what it cannot hold.
+    """
+
+    path: str
+    file: BinaryIO | None
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,15 +97,26 @@ def with_output(
 class Publication:
     """Puts what became of a photo into the destination.
 
+    Everything is encoded before the first output is put: where one cannot be, the outputs of the
+    last success stay whole.
+
     Args:
         prepared: the photo.
         results: what became of each of its pages.
         workshop: where the outputs go, and in which form.
+        files: closes the temporary files, when everything is in place.
     """
 
-    def __init__(self, prepared: Prepared, results: Sequence[Restored], workshop: Workshop) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        results: Sequence[Restored],
+        workshop: Workshop,
+        files: ExitStack,
+    ) -> None:
         self._prepared = prepared
         self._workshop = workshop
+        self._files = files
         self._outputs = Outputs(
             prepared.item.path.rpartition("/")[2],
             prepared.sha256,
@@ -96,46 +126,33 @@ class Publication:
             workshop.options,
         )
 
-    def restored(self) -> Published:
-        """Publish the restored photo; the original's own bytes, where nothing was changed.
+    def restored(self) -> Encoded:
+        """Encode the restored photo; it is the original's own bytes, where nothing was changed.
 
         Raises:
             EncodeError: the encoder refused, or the format does not hold the photo.
-            SourceChanged: the original was replaced meanwhile.
-            StorageError: one of the stores failed.
         """
         if self._outputs.are_the_original:
-            return publish_original(
-                self._workshop.destination,
-                f"{RESTORED}/{self._outputs.name_of(self._prepared.item.path)}",
-                self._workshop.source,
-                self._prepared.item,
-                self._prepared.sha256,
-            )
+            return Encoded(self._path(RESTORED), None)
         pages, steps = self._outputs.restored_pages(), self._outputs.restored_steps()
-        return self._put(RESTORED, pages, steps)
+        return self._encoded(self._path(RESTORED), pages, steps)
 
-    def colorized(self) -> Published | None:
-        """Publish the colorized interpretation; None where there is none.
+    def colorized(self) -> Encoded | None:
+        """Encode the colorized interpretation; None where there is none.
 
         Raises:
             EncodeError: the encoder refused, or the format does not hold the photo.
-            StorageError: the destination failed.
         """
         pages = self._outputs.colorized_pages()
         if pages is None:
             return None
-        return self._put(COLORIZED, pages, self._outputs.colorized_steps())
+        return self._encoded(self._path(COLORIZED), pages, self._outputs.colorized_steps())
 
-    def access(self) -> Published | str | None:
-        """Publish the access copy of the restored photo; None where nobody asked for it.
+    def access(self) -> Encoded | str | None:
+        """Encode the access copy of the restored photo; None where nobody asked for it.
 
         Returns:
-            Why there is none, where there can be none.
-
-        Raises:
-            EncodeError: the encoder refused.
-            StorageError: the destination failed.
+            Why there is none, where there can be none: the photo is no worse for it.
         """
         wanted = self._workshop.options.access
         if wanted is None:
@@ -144,16 +161,39 @@ class Publication:
         if not has_room_for(path):
             return "there is no access copy: its name would be too long for a file"
         started = time.perf_counter()
-        page = self._outputs.access_page(wanted)
-        published = self._put_file(
-            path, [page], self._outputs.restored_steps(), wanted.format, wanted.quality
-        )
+        page, steps = self._outputs.access_page(wanted), self._outputs.restored_steps()
+        try:
+            encoded = self._encoded(path, [page], steps, wanted.format, wanted.quality)
+        except EncodeError as error:
+            return f"there is no access copy: {' '.join(str(error).split())}"
         count = len(self._prepared.pages)
-        notes = [f"access copy: {note}" for note in published.notes]
+        notes = [f"access copy: {note}" for note in encoded.notes]
         if count > 1:
             notes.append(f"the access copy shows the first of {count} pages")
-        seconds = time.perf_counter() - started - published.seconds_put
-        return replace(published, notes=tuple(notes), seconds_encode=seconds)
+        return replace(encoded, notes=tuple(notes), seconds=time.perf_counter() - started)
+
+    def put(self, encoded: Encoded | str | None) -> Published | str | None:
+        """Put an output in place; why there is none, or None, is handed through.
+
+        Raises:
+            SourceChanged: it is the original, which was replaced meanwhile.
+            StorageError: one of the stores failed.
+        """
+        if encoded is None or isinstance(encoded, str):
+            return encoded
+        workshop, prepared = self._workshop, self._prepared
+        if encoded.file is None:
+            return publish_original(
+                workshop.destination,
+                encoded.path,
+                workshop.source,
+                prepared.item,
+                prepared.sha256,
+            )
+        started = time.perf_counter()
+        stored = workshop.destination.put(encoded.path, encoded.file)
+        seconds_put = time.perf_counter() - started
+        return Published(stored, encoded.seconds, seconds_put, encoded.notes)
 
     def sidecar(self, row: ManifestRow) -> Published | str | None:
         """Publish a JSON file that says what a row says; None where nobody asked for it.
@@ -210,26 +250,22 @@ class Publication:
             pass
         return True
 
-    def _put(self, folder: str, pages: Sequence[Page], steps: Sequence[AppliedStep]) -> Published:
-        path = f"{folder}/{self._outputs.name_of(self._prepared.item.path)}"
-        return self._put_file(path, pages, steps, self._outputs.file_format, None)
+    def _path(self, folder: str) -> str:
+        return f"{folder}/{self._outputs.name_of(self._prepared.item.path)}"
 
-    def _put_file(
+    def _encoded(
         self,
         path: str,
         pages: Sequence[Page],
         steps: Sequence[AppliedStep],
-        file_format: str,
-        quality: int | None,
-    ) -> Published:
+        file_format: str = "",
+        quality: int | None = None,
+    ) -> Encoded:
         started = time.perf_counter()
-        with self._outputs.encoded(pages, steps, file_format=file_format, quality=quality) as (
-            file,
-            notes,
-        ):
-            encoded = time.perf_counter()
-            stored = self._workshop.destination.put(path, file)
-        return Published(stored, encoded - started, time.perf_counter() - encoded, notes)
+        file, notes = self._files.enter_context(
+            self._outputs.encoded(pages, steps, file_format=file_format, quality=quality)
+        )
+        return Encoded(path, file, time.perf_counter() - started, notes)
 
 
 def publish_original(

@@ -48,7 +48,13 @@ def _delete_unrecorded(target: DestinationStore, unfinished: list[str]) -> None:
                 stale |= {*possible_outputs(name)} - recorded - {f"{RESTORED}/{name}"}
         there = list(target.sizes(stale))  # a listing or two, where most of them do not exist
         # What has one suffix more may be another source's.
-        owners = [index.lookup(list(possible_owners(path))) for path in there]
-    for path, photos in zip(there, owners, strict=True):
-        if not any(photo is not None and photo.may_have(path) for photo in photos):
+        owners = [(path, owner) for path in there for owner in possible_owners(path)]
+        photos = index.lookup([owner for _, owner in owners])
+    recorded_or_kept = {
+        path
+        for (path, _), photo in zip(owners, photos, strict=True)
+        if photo is not None and photo.may_have(path)
+    }
+    for path in there:
+        if path not in recorded_or_kept:
             target.delete(path)

@@ -12,8 +12,11 @@ from PIL import Image
 
 from flows.audit_archive import audit_archive
 from flows.cli import main
+from flows.outputs import Outputs
 from flows.verification import verify
+from restoration.codec import Page
 from restoration.codec.icc import SRGB_PROFILE
+from restoration.errors import EncodeError
 from storage import open_destination, open_results, open_source
 from storage.manifest import WorkItem, write_worklist
 from tests.flows.runs import latest, run, sha256
@@ -116,6 +119,44 @@ def test_a_failure_keeps_the_extras_of_the_last_success_until_the_next(
     assert {"a/clean.png", "a/clean.png.tif"} < files(target, "restored")
     assert files(target, "access") == set()
     assert findings(target) == {}
+
+
+def test_a_photo_whose_access_copy_cannot_be_encoded(tmp_path: Path, target: Path) -> None:
+    source = tmp_path / "photos"
+    source.mkdir()
+    wide = np.resize(scene(8, 64), (8, 17_000, 3))  # a WebP has 16383 columns at most
+    (source / "strip.png").write_bytes(encoded(wide, "PNG"))
+    run(source, target, access="jpeg:100")
+    summary = run(source, target, access="webp:20000", sidecar=True)
+    assert summary.failed == 0, summary.failures
+    row = latest(source, target)["strip.png"]
+    assert row.access_path is None
+    [note] = [note for note in row.notes if "access copy" in note]
+    assert note.startswith("there is no access copy: the encoder failed: ")
+    assert files(target, "restored") == {"strip.png", "strip.png.json"}
+    assert files(target, "access") == set()
+    assert findings(target) == {}
+    assert run(source, target, access="webp:20000", sidecar=True).unchanged == 1
+
+
+def test_outputs_are_replaced_when_all_of_them_are_encoded(
+    archive: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(archive, target)
+    row = latest(archive, target)["a/Gräy noisy.JPG"]
+    assert row.restored_path
+    assert row.colorized_path
+    before = [sha256(target / path) for path in (row.restored_path, row.colorized_path)]
+
+    def refuse(self: Outputs) -> list[Page]:
+        raise EncodeError("no colour today")
+
+    monkeypatch.setattr(Outputs, "colorized_pages", refuse)
+    run(archive, target, strength=0.5, include=["a/Gräy noisy.JPG"])
+    failed = latest(archive, target)["a/Gräy noisy.JPG"]
+    assert failed.error_message == "no colour today"
+    after = [sha256(target / path) for path in (row.restored_path, row.colorized_path)]
+    assert after == before
 
 
 def test_what_a_killed_run_left_unrecorded_is_swept(archive: Path, target: Path) -> None:
