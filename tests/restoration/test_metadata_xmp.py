@@ -262,7 +262,12 @@ def test_what_goes_into_an_output() -> None:
     assert xmp.read_provenance(found.xmp) == PROVENANCE
     assert found.notes == ("before",)
     damaged = for_output(Metadata(b"no block", XMP), None, width=20, height=31, turned=True)
-    assert damaged == Metadata(None, XMP, notes=(exif.DAMAGED,))
+    packet = xmp.upright(XMP, turned=True)
+    assert damaged == Metadata(None, packet, notes=(exif.DAMAGED,))
+    assert xmp_packet.value_of(xmp_packet.parse(packet), xmp_packet.TIFF, "Orientation") == "1"
+    assert b"Glass plate 17" in packet
+    assert xmp.upright(packet, turned=True) is packet
+    assert xmp.upright(XMP[:-30], turned=True) == XMP[:-30]
 
 
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
