@@ -40,6 +40,8 @@ def colorized_page(page: Page, colorized: Samples) -> Page:
         page: as decoded.
         colorized: (H, W, 3) sRGB.
     """
+    if page.bits <= 8:  # seen in 16 for its profile alone
+        colorized = eight_bits(colorized)
     return replace(
         page,
         stored=colorized,

@@ -115,6 +115,12 @@ def test_a_colorized_page_is_srgb_with_its_profile(file_format: str) -> None:
     assert mean_difference(again.pixels, colour) < 6
 
 
+def test_colour_is_as_deep_as_its_photo() -> None:
+    colour = deep(scene(48, 64))
+    assert colorized_page(page_of(GRAY, 8), colour).mode == "rgb8"
+    assert colorized_page(page_of(GRAY, 16), colour).mode == "rgb16"
+
+
 # ---- reading what others wrote ----
 
 
