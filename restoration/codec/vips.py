@@ -113,6 +113,7 @@ def open_picture(
         source = _source(file)
         image = loader(source, **options)
     except pyvips.Error as error:
+        _unless_memory(error)
         raise DecodeError(f"the {file_format} header is damaged: {_reason(error)}") from error
     return _described(image, source)
 
@@ -135,6 +136,7 @@ def copy_samples(opened: Opened, samples: Samples, alpha: Samples | None) -> Non
         try:
             data = region.fetch(0, top, opened.width, rows)
         except pyvips.Error as error:
+            _unless_memory(error)
             raise DecodeError(
                 f"the data is damaged or cut off ({_reason(error)}); "
                 "look for another copy of the file, or take what there is with --salvage"
@@ -254,6 +256,16 @@ def _field(image: Any, name: str, default: int) -> int:  # noqa: ANN401
 
 def _blob(image: Any, name: str) -> bytes | None:  # noqa: ANN401
     return bytes(image.get(name)) or None if image.get_typeof(name) else None
+
+
+def _unless_memory(error: pyvips.Error) -> None:
+    """Tell a want of memory, which is no photo's damage, by what libvips says of it.
+
+    Raises:
+        MemoryError: it is one.
+    """
+    if "out of memory" in str(error).lower():
+        raise MemoryError(_reason(error)) from error
 
 
 def _reason(error: pyvips.Error) -> str:

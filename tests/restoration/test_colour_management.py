@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -351,3 +352,37 @@ def test_the_input_is_not_written_to() -> None:
     from_srgb(stored, before, after, RGB, ADOBE_RGB)
     np.testing.assert_array_equal(stored, kept[0])
     np.testing.assert_array_equal(before, kept[1])
+
+
+def toned_gray_profile() -> bytes:
+    """A printer's profile for one black ink on yellowish paper: gray by name, not by look."""
+    ramp = bytes(range(256))
+    matrix = struct.pack(">9i", *(65536 * (i % 4 == 0) for i in range(9)))
+
+    def table(inputs: int, outputs: int, grid: bytes) -> bytes:
+        head = b"mft1" + bytes(4) + bytes((inputs, outputs, 2, 0)) + matrix
+        return head + ramp * inputs + grid + ramp * outputs
+
+    # Lab in 8 bits: black, and a white of b* 30; back, lightness alone counts.
+    tags = {
+        b"A2B0": table(1, 3, bytes((0, 128, 128, 242, 128, 158))),
+        b"B2A0": table(3, 1, bytes((0, 0, 0, 0, 255, 255, 255, 255))),
+    }
+    offset = 128 + 4 + 12 * len(tags)
+    directory, body = struct.pack(">I", len(tags)), b""
+    for name, data in tags.items():
+        padded = data + bytes(-len(data) % 4)
+        directory += name + struct.pack(">II", offset + len(body), len(data))
+        body += padded
+    size = 128 + len(directory) + len(body)
+    head = struct.pack(">I4xI", size, 0x02400000) + b"prtrGRAYLab " + bytes(12) + b"acsp"
+    head += bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return head.ljust(128, b"\0") + directory + body
+
+
+def test_a_gray_profile_with_a_tint_is_ignored_with_a_note() -> None:
+    stored = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    seen, notes = to_srgb(stored, GRAY, toned_gray_profile())
+    assert seen is stored
+    assert "tint" in " ".join(notes)
+    assert from_srgb(stored, seen, seen, GRAY, toned_gray_profile()).tobytes() == stored.tobytes()
