@@ -9,8 +9,11 @@ from typing import Final
 
 from storage.manifest.columns import column, columns_of, schema_of
 
-SCHEMA_VERSION: Final = 1
-"""Raised when a column changes its meaning; a new column alone does not need it."""
+SCHEMA_VERSION: Final = 2
+"""Raised when a column changes its meaning, or a value is new that readers must know of.
+
+A new column alone does not need it. 2: `status` may be "withdrawn".
+"""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -22,11 +25,21 @@ class Status(enum.StrEnum):
     NOTHING_TO_DO = "nothing_to_do"
     SKIPPED = "skipped"
     FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+    """Its outputs were taken back after a review; the next run gives it its original."""
 
     @property
     def keeps_outputs(self) -> bool:
         """Whether a photo with this status keeps the outputs of its last success."""
         return self in (Status.FAILED, Status.SKIPPED)
+
+
+class Decision(enum.StrEnum):
+    """What a person decided on a photograph in review."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    REDO = "redo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +82,10 @@ class ManifestRow:
     format: str | None = field(
         default=None, metadata=column("File format of the original, such as JPEG")
     )
+    camera: str | None = field(
+        default=None,
+        metadata=column("Make and model of the camera or scanner, as the original's EXIF has them"),
+    )
     noise_sigma: float | None = field(
         default=None,
         metadata=column("Standard deviation of the noise in the original", "8-bit levels"),
@@ -91,6 +108,12 @@ class ManifestRow:
     plan: tuple[str, ...] = field(default=(), metadata=column("Names of the steps taken, in order"))
     plan_reasons: tuple[str, ...] = field(
         default=(), metadata=column("Why each step was taken or left out, one sentence each")
+    )
+    withheld: tuple[str, ...] = field(
+        default=(),
+        metadata=column(
+            "Names of the steps that ran but left the photo no better, so that it kept its original"
+        ),
     )
     notes: tuple[str, ...] = field(
         default=(),
@@ -164,6 +187,16 @@ class ManifestRow:
         default=None,
         metadata=column("Standard deviation of the noise in the restored photo", "8-bit levels"),
     )
+    blur_sigma_after: float | None = field(
+        default=None,
+        metadata=column("Standard deviation of the blur in the restored photo", "pixels"),
+    )
+    blockiness_before: float | None = field(
+        default=None, metadata=column("Visibility of JPEG blocks in the original")
+    )
+    blockiness_after: float | None = field(
+        default=None, metadata=column("Visibility of JPEG blocks in the restored photo")
+    )
     change_psnr_db: float | None = field(
         default=None,
         metadata=column("How close the restored photo is to the original (PSNR)", "dB"),
@@ -171,6 +204,47 @@ class ManifestRow:
     change_ssim: float | None = field(
         default=None,
         metadata=column("How close the restored photo is to the original (SSIM)", "-1 to 1"),
+    )
+    change_delta_e00: float | None = field(
+        default=None,
+        metadata=column(
+            "Mean colour difference of the restored photo to the original", "CIEDE2000"
+        ),
+    )
+    faces: int | None = field(
+        default=None, metadata=column("Faces found in the original, where it was changed")
+    )
+    faces_ssim: float | None = field(
+        default=None,
+        metadata=column(
+            "How close the most changed face is to that in the original (SSIM)", "-1 to 1"
+        ),
+    )
+    colour_uncertainty: float | None = field(
+        default=None,
+        metadata=column(
+            "How far the network's tries at the colours are apart, on average", "8-bit levels"
+        ),
+    )
+    needs_review: bool = field(
+        default=False, metadata=column("Whether a person should look at the photo")
+    )
+    review_reasons: tuple[str, ...] = field(
+        default=(), metadata=column("Why a person should, one sentence each")
+    )
+    settings: str | None = field(
+        default=None,
+        metadata=column("Settings of this photo alone, which overrule those of runs, as JSON"),
+    )
+    review_decision: Decision | None = field(
+        default=None, metadata=column("What a person decided: accepted, rejected or redo")
+    )
+    reviewer: str | None = field(default=None, metadata=column("Who decided"))
+    review_time: datetime | None = field(
+        default=None, metadata=column("When it was decided, UTC", "µs")
+    )
+    review_note: str | None = field(
+        default=None, metadata=column("What the person had to say about it")
     )
     seconds_decode: float | None = field(
         default=None, metadata=column("Time to read and decode", "s")
@@ -187,7 +261,8 @@ class ManifestRow:
         default=None, metadata=column("Where the networks ran, such as cpu or cuda:0")
     )
     status: Status = field(
-        default=Status.FAILED, metadata=column("restored, nothing_to_do, skipped or failed")
+        default=Status.FAILED,
+        metadata=column("restored, nothing_to_do, skipped, failed or withdrawn"),
     )
     error_class: str | None = field(
         default=None, metadata=column("Kind of the error or of the reason to skip")

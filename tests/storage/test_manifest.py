@@ -56,8 +56,9 @@ VALUES = {
 
 
 def column_values(column) -> st.SearchStrategy:
-    if column.name == "status":
-        return st.sampled_from(Status)
+    if column.enumeration is not None:
+        chosen = st.sampled_from(column.enumeration)
+        return st.one_of(st.none(), chosen) if column.nullable else chosen
     if column.name == "model_sha256":
         return st.just(())
     plain = st.just(()) if column.name == "models" else VALUES[str(column.arrow_type)]
@@ -117,7 +118,7 @@ class TestRows:
         assert other.error_message == "ü"
 
     def test_every_column_is_described(self):
-        assert SCHEMA.metadata == {b"restore_archive.schema_version": b"1"}
+        assert SCHEMA.metadata == {b"restore_archive.schema_version": b"2"}
         for field in SCHEMA:
             assert field.metadata[b"description"], field.name
             assert b"unit" in field.metadata
