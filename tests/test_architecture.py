@@ -44,8 +44,13 @@ DOORS = {
     ),
     "botocore": ("storage/s3/",),
     "types_boto3_s3": ("storage/s3/",),
-    # The picture grid needs a font, which OpenCV before 5 has only as bare strokes.
-    "PIL": ("restoration/codec/", "restoration/evaluation/grid.py"),
+    # Sheets and the picture grid need fonts, which OpenCV before 5 has only as bare strokes.
+    "PIL": (
+        "restoration/codec/",
+        "restoration/contact_sheet.py",
+        "restoration/evaluation/grid.py",
+        "restoration/lettering.py",
+    ),
     "imagecodecs": ("restoration/codec/",),
     "pyvips": ("restoration/codec/",),
     "tifffile": ("restoration/codec/",),
