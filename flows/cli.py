@@ -28,6 +28,8 @@ COMMANDS: Final = {
     "restore": ("flows.commands.restore", "restore one photograph"),
     "verify": ("flows.commands.verify", "read restored archives back against their manifest"),
     "bag": ("flows.commands.bag", "make a BagIt bag of a restored archive"),
+    "diff": ("flows.commands.diff", "say what changed between two runs or two models"),
+    "sheet": ("flows.commands.sheet", "draw contact sheets: original, restored, colorized"),
     "models": ("flows.commands.models", "list the shipped models"),
     "evaluate": ("restoration.evaluation.command", "measure the models on clean photographs"),
     "train": ("restoration.training.command", "train a model on clean photographs"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from restoration.errors import UsageError
-from storage.manifest import ManifestDatabase
+from storage.manifest.database import ManifestDatabase
 
 _MODEL: Final = "model:"
 _SIDE_COLUMNS: Final = (
@@ -271,11 +271,11 @@ def _model(database: ManifestDatabase, wanted: str) -> _Selection:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", wanted):
         raise UsageError(f"model:{wanted} is not model:NAME or model:SHA256")
     used = database.query(
-        "SELECT DISTINCT unnest(models) AS name, unnest(model_sha256) AS sha256 FROM rows ORDER BY 2"
+        "SELECT DISTINCT unnest(models), unnest(model_sha256) FROM rows ORDER BY 2"
     )
     models = [(str(name), str(sha256)) for name, sha256 in used.rows()]
     hashes = [sha for name, sha in models if name == wanted or sha.startswith(wanted.lower())]
-    names = dict((sha256, name) for name, sha256 in models)
+    names = {sha256: name for name, sha256 in models}
     sha256 = _only(f"model:{wanted}", hashes, "model")
     shown = f"{names[sha256]} ({sha256[:8]})"
     return _Selection(shown, "list_contains(model_sha256, ?)", sha256)

@@ -12,8 +12,7 @@ from restoration.contact_sheet import Byte, Cell, Entry, cropped, fitted
 from restoration.errors import RestorationError, UsageError
 from restoration.samples import Samples, eight_bits
 from storage import DestinationStore, EndsRun, SourceStore, StorageError
-from storage.manifest import ManifestDatabase
-from storage.manifest.queries import NAMED_QUERIES
+from storage.manifest.database import ManifestDatabase, QueryError
 
 _COLUMNS: Final = (
     "source",
@@ -177,12 +176,14 @@ def source_of(database: ManifestDatabase) -> str | None:
 
 
 def _chosen(database: ManifestDatabase, query: str) -> list[str]:
-    named = NAMED_QUERIES.get(query)
-    result = database.query(named.sql if named is not None else query)
-    if "source" not in result.names:
-        raise UsageError("--query must give a column `source`: SELECT source FROM photos WHERE …")
-    at = result.names.index("source")
-    return list(dict.fromkeys(str(row[at]) for row in result.rows()))
+    try:
+        result = database.query(query)
+        if "source" not in result.names:
+            raise UsageError("--query must give a column `source`, as SELECT source FROM photos does")
+        at = result.names.index("source")
+        return list(dict.fromkeys(str(row[at]) for row in result.rows()))
+    except QueryError as error:
+        raise UsageError(f"--query: {error}") from error
 
 
 def _rows_of(database: ManifestDatabase, sources: Sequence[str]) -> Iterator[SheetRow]:

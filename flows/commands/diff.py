@@ -17,7 +17,7 @@ from flows.comparison_page import differences, write_page
 from flows.progress import QuietlyClosedConsole, printable
 from restoration.errors import UsageError
 from storage import open_results
-from storage.manifest import ManifestDatabase
+from storage.manifest.database import ManifestDatabase
 
 _SHOWN: Final = 20
 """Photos that a terminal shows unless told otherwise."""
@@ -112,5 +112,7 @@ def _table(photos: tuple[Compared, ...]) -> Table:
 
 
 def _in_words(photo: Compared) -> str:
-    told = (f"{each.what} {each.before or '–'} → {each.after or '–'}" for each in differences(photo))
+    told = (
+        f"{each.what} {each.before or '–'} → {each.after or '–'}" for each in differences(photo)
+    )
     return ", ".join(told)

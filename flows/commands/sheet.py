@@ -13,7 +13,7 @@ from flows.sheets import Pictures, SheetRow, sheet_rows, source_of
 from restoration.contact_sheet import check_suffix, draw, save
 from restoration.errors import UsageError
 from storage import SourceStore, open_results, open_source
-from storage.manifest import ManifestDatabase
+from storage.manifest.database import ManifestDatabase
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,11 +17,12 @@ from flows.comparing import Change, Compared, Side, change_between, compare
 from flows.comparison_page import comparison_html, differences
 from restoration.errors import UsageError
 from storage import LocalDestination
-from storage.manifest import ManifestDatabase, ManifestRow, Status, encode_rows, part_path
+from storage.manifest import ManifestRow, Status, encode_rows, part_path
+from storage.manifest.database import ManifestDatabase
 
 FIRST, SECOND = "20261120T080000Z-aaaaaa", "20261121T080000Z-bbbbbb"
 OLD, NEW = "a" * 64, "b" * 64
-HOSTILE = 'a/<script>window.hit=1</script>"\' onerror=x\n{{ 7*7 }}.jpg'
+HOSTILE = "a/<script>window.hit=1</script>\"' onerror=x\n{{ 7*7 }}.jpg"
 
 
 def row(source: str, run: str, **values) -> ManifestRow:
