@@ -197,6 +197,13 @@ class ManifestRow:
     blockiness_after: float | None = field(
         default=None, metadata=column("Visibility of JPEG blocks in the restored photo")
     )
+    niqe_before: float | None = field(
+        default=None,
+        metadata=column("Distance of the original's statistics from those of sound photographs"),
+    )
+    niqe_after: float | None = field(
+        default=None, metadata=column("The same of the restored photo; less is better")
+    )
     change_psnr_db: float | None = field(
         default=None,
         metadata=column("How close the restored photo is to the original (PSNR)", "dB"),
