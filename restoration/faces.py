@@ -25,7 +25,7 @@ from restoration import scratch
 from restoration.colour import luma8
 from restoration.models import file_sha256
 from restoration.quality import ssim
-from restoration.samples import Samples, eight_bits, full_scale
+from restoration.samples import Samples, eight_bits
 
 Byte = NDArray[np.uint8]
 Float = NDArray[np.float32]

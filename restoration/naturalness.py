@@ -161,7 +161,9 @@ def _asymmetric(values: Float) -> list[Double]:
             for side, count in zip((left, right), counts, strict=True)
         )
         balance = np.sqrt(low / high)
-        absolute = (right.sum(1, dtype=np.float64) - left.sum(1, dtype=np.float64)) / values.shape[1]
+        absolute = (right.sum(1, dtype=np.float64) - left.sum(1, dtype=np.float64)) / values.shape[
+            1
+        ]
         square = (low * counts[0] + high * counts[1]) / values.shape[1]
         ratio = absolute**2 / square * (balance**3 + 1) * (balance + 1) / (balance**2 + 1) ** 2
         shapes, ratios, means = _tables()

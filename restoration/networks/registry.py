@@ -28,8 +28,7 @@ ARCHITECTURES: Final[dict[str, type[NetworkConfig]]] = {
 """Image to image."""
 
 REGRESSORS: Final[dict[str, type[NetworkConfig]]] = {
-    config.architecture: config
-    for config in (StatisticsRegressorConfig, NaturalStatisticsConfig)
+    config.architecture: config for config in (StatisticsRegressorConfig, NaturalStatisticsConfig)
 }
 """Statistics of a photograph to measurements."""
 
