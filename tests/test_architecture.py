@@ -33,6 +33,7 @@ DOORS = {
     # SQL over the manifest; what else wants an answer asks `ManifestDatabase`.
     "duckdb": ("storage/manifest/database.py",),
     "fsspec": ("storage/manifest/database.py",),
+    "jinja2": ("flows/comparison_page.py",),
     "bagit": ("flows/bagging.py",),
     "c2pa": ("restoration/codec/c2pa_signing.py",),
     "cryptography": ("restoration/codec/c2pa_signing.py",),
