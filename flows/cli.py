@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "assess": ("flows.commands.assess", "measure photographs: noise, blur, monochrome, plan"),
     "restore": ("flows.commands.restore", "restore one photograph"),
     "verify": ("flows.commands.verify", "read restored archives back against their manifest"),
+    "query": ("flows.commands.query", "ask about a restored archive, in SQL or ready made"),
     "bag": ("flows.commands.bag", "make a BagIt bag of a restored archive"),
     "diff": ("flows.commands.diff", "say what changed between two runs or two models"),
     "sheet": ("flows.commands.sheet", "draw contact sheets: original, restored, colorized"),

@@ -32,7 +32,7 @@ DOORS = {
     "pyarrow": ("storage/manifest/", "restoration/evaluation/export.py"),
     # SQL over the manifest; what else wants an answer asks `ManifestDatabase`.
     "duckdb": ("storage/manifest/database.py",),
-    "fsspec": ("storage/manifest/database.py",),
+    "fsspec": ("storage/manifest/database_files.py",),
     "jinja2": ("flows/comparison_page.py",),
     "bagit": ("flows/bagging.py",),
     "c2pa": ("restoration/codec/c2pa_signing.py",),

@@ -8,7 +8,7 @@ The only place that knows Arrow. A run writes one part per batch under `manifest
 from __future__ import annotations
 
 from storage.manifest.index import ManifestIndex
-from storage.manifest.latest import LATEST_PATH, open_latest, write_latest
+from storage.manifest.latest import LATEST_PATH, latest_is_current, open_latest, write_latest
 from storage.manifest.parts import (
     MANIFEST_FOLDER,
     DamagedManifest,
@@ -53,6 +53,7 @@ __all__ = [
     "columns_markdown",
     "decode_rows",
     "encode_rows",
+    "latest_is_current",
     "open_latest",
     "part_path",
     "part_paths",

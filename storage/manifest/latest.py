@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from storage.base import DestinationStore
-from storage.errors import NotFound
+from storage.errors import EndsRun, StorageError
 from storage.manifest.columns import conform
 from storage.manifest.index import ManifestIndex
 from storage.manifest.parts import DamagedManifest, part_entries, read_parts
@@ -92,6 +92,16 @@ def open_latest(destination: DestinationStore) -> BinaryIO:
     return file
 
 
+def latest_is_current(destination: DestinationStore) -> bool:
+    """Whether `latest.parquet` is there and made of the parts that are there.
+
+    Raises:
+        StorageError: the manifest cannot be listed.
+    """
+    with closing(_Latest.stored(destination)) as stored:
+        return stored.file is not None and stored.parts == _listed(destination)
+
+
 class _Latest:
     """The file that is there, open; without one, one of no parts and no rows.
 
@@ -109,7 +119,9 @@ class _Latest:
     def stored(cls, destination: DestinationStore) -> _Latest:
         try:
             file = destination.open(LATEST_PATH)
-        except NotFound:
+        except EndsRun:
+            raise
+        except StorageError:  # mostly because there is none yet
             return cls()
         try:
             parquet = pq.ParquetFile(file)

@@ -1,0 +1,122 @@
+"""The manifest's own files as the only file system that DuckDB sees."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, BinaryIO, Final
+
+from fsspec import AbstractFileSystem
+
+from storage.base import DestinationStore
+from storage.manifest.columns import table_of
+from storage.manifest.latest import LATEST_PATH
+from storage.manifest.parts import encode_table, part_entries
+from storage.manifest.row import SCHEMA
+from storage.manifest.runs import RUN_SCHEMA, read_runs
+
+SCHEME: Final = "manifest"
+COLUMNS_PATH: Final = "columns.parquet"
+"""A file with all columns of this version and no rows."""
+RUNS_PATH: Final = "runs.parquet"
+"""The records of runs, a row each."""
+
+_LONG_AGO: Final = datetime(1970, 1, 1)
+
+
+class ManifestFiles(AbstractFileSystem):  # type: ignore[misc]
+    """The only files that DuckDB can see: the manifest's, by name, and to be read.
+
+    Args:
+        latest: `latest.parquet`, up to date.
+        destination: where the parts are.
+
+    Attributes:
+        parts: paths of the parts, in order.
+        runs: ids of the runs that left a record.
+    """
+
+    protocol = SCHEME
+    cachable = False
+
+    def __init__(self, latest: BinaryIO, destination: DestinationStore) -> None:
+        super().__init__()
+        entries = list(part_entries(destination))
+        self.parts: Final = tuple(entry.path for entry in entries)
+        records = read_runs(destination)
+        self.runs: Final = frozenset(record.run_id for record in records)
+        no_rows = encode_table(SCHEMA.empty_table())
+        runs = encode_table(table_of(RUN_SCHEMA, records))
+        self._sizes = {entry.path: entry.size for entry in entries}
+        self._sizes |= {LATEST_PATH: latest.seek(0, io.SEEK_END)}
+        self._sizes |= {COLUMNS_PATH: len(no_rows), RUNS_PATH: len(runs)}
+        lock = threading.Lock()
+        self._opened: Mapping[str, Callable[[], BinaryIO]] = {
+            **{path: partial(destination.open, path) for path in self.parts},
+            LATEST_PATH: lambda: io.BufferedReader(_View(latest, lock)),
+            COLUMNS_PATH: partial(io.BytesIO, no_rows),
+            RUNS_PATH: partial(io.BytesIO, runs),
+        }
+
+    def open(self, path: str, mode: str = "rb", **_: object) -> BinaryIO:
+        """One of the files."""
+        if mode != "rb":
+            raise PermissionError(f"{path} can only be read")
+        return self._opened[self._known(path)]()
+
+    def info(self, path: str, **_: object) -> dict[str, object]:
+        """Its name and size, as fsspec has them."""
+        return {"name": path, "size": self._sizes[self._known(path)], "type": "file"}
+
+    def exists(self, path: str, **_: object) -> bool:
+        """Whether it is one of them."""
+        return path.removeprefix(f"{SCHEME}://") in self._sizes
+
+    def glob(self, path: str, **_: object) -> list[str]:
+        """The file of this very name; there are no patterns."""
+        return [path] if self.exists(path) else []
+
+    def modified(self, _path: str) -> datetime:
+        """Always the same: none of them changes while they are open."""
+        return _LONG_AGO
+
+    def _known(self, path: str) -> str:
+        name = path.removeprefix(f"{SCHEME}://")
+        if name not in self._sizes:
+            raise FileNotFoundError(f"{path} is no file of the manifest")
+        return name
+
+
+class _View(io.RawIOBase):
+    """One of several readers of a file that was opened once, each with a position of its own."""
+
+    def __init__(self, file: BinaryIO, lock: threading.Lock) -> None:
+        self._file = file
+        self._lock = lock
+        self._at = 0
+        self._size = file.seek(0, io.SEEK_END)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        with self._lock:
+            self._file.seek(self._at)
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
