@@ -44,6 +44,7 @@ class ManifestFiles(AbstractFileSystem):  # type: ignore[misc]
 
     def __init__(self, latest: BinaryIO, destination: DestinationStore) -> None:
         super().__init__()
+        self._destination = destination
         entries = list(part_entries(destination))
         self.parts: Final = tuple(entry.path for entry in entries)
         records = read_runs(destination)
@@ -54,18 +55,20 @@ class ManifestFiles(AbstractFileSystem):  # type: ignore[misc]
         self._sizes |= {LATEST_PATH: latest.seek(0, io.SEEK_END)}
         self._sizes |= {COLUMNS_PATH: len(no_rows), RUNS_PATH: len(runs)}
         lock = threading.Lock()
-        self._opened: Mapping[str, Callable[[], BinaryIO]] = {
-            **{path: partial(destination.open, path) for path in self.parts},
-            LATEST_PATH: lambda: io.BufferedReader(_View(latest, lock)),
-            COLUMNS_PATH: partial(io.BytesIO, no_rows),
-            RUNS_PATH: partial(io.BytesIO, runs),
+        self._handle: Mapping[str, Callable[[], _Handle]] = {
+            LATEST_PATH: partial(_Handle, latest, lock, is_own=False),
+            COLUMNS_PATH: lambda: _handle(io.BytesIO(no_rows)),
+            RUNS_PATH: lambda: _handle(io.BytesIO(runs)),
         }
 
-    def open(self, path: str, mode: str = "rb", **_: object) -> BinaryIO:
+    def open(self, path: str, mode: str = "rb", **_: object) -> io.RawIOBase:
         """One of the files."""
         if mode != "rb":
             raise PermissionError(f"{path} can only be read")
-        return self._opened[self._known(path)]()
+        name = self._known(path)
+        if name in self._handle:
+            return self._handle[name]()
+        return _handle(self._destination.open(name))
 
     def info(self, path: str, **_: object) -> dict[str, object]:
         """Its name and size, as fsspec has them."""
@@ -90,14 +93,28 @@ class ManifestFiles(AbstractFileSystem):  # type: ignore[misc]
         return name
 
 
-class _View(io.RawIOBase):
-    """One of several readers of a file that was opened once, each with a position of its own."""
+def _handle(file: BinaryIO) -> _Handle:
+    return _Handle(file, threading.Lock(), is_own=True)
 
-    def __init__(self, file: BinaryIO, lock: threading.Lock) -> None:
+
+class _Handle(io.RawIOBase):
+    """What DuckDB reads by, from several threads at a time.
+
+    It seeks, then reads, and another thread may come between: each has a position of its own.
+
+    Args:
+        file: seekable.
+        lock: of the file.
+        is_own: whether the file is closed with this.
+    """
+
+    def __init__(self, file: BinaryIO, lock: threading.Lock, *, is_own: bool) -> None:
         self._file = file
         self._lock = lock
-        self._at = 0
-        self._size = file.seek(0, io.SEEK_END)
+        self._is_own = is_own
+        self._of_thread = threading.local()
+        with lock:
+            self._size = file.seek(0, io.SEEK_END)
 
     def readable(self) -> bool:
         return True
@@ -106,17 +123,23 @@ class _View(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return self._at
+        return getattr(self._of_thread, "position", 0)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, start + offset)
-        return self._at
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self._size}[whence]
+        self._of_thread.position = max(0, start + offset)
+        return self.tell()
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        at = self.tell()
         with self._lock:
-            self._file.seek(self._at)
+            self._file.seek(at)
             data = self._file.read(len(buffer))
         buffer[: len(data)] = data
-        self._at += len(data)
+        self._of_thread.position = at + len(data)
         return len(data)
+
+    def close(self) -> None:
+        if self._is_own and not self.closed:
+            self._file.close()
+        super().close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,12 +21,14 @@ from storage.manifest import (
     RunRecord,
     Status,
     encode_rows,
+    open_latest,
     part_path,
     read_runs,
     write_latest,
     write_run,
 )
 from storage.manifest.database import ManifestDatabase, QueryError
+from storage.manifest.database_files import ManifestFiles
 from storage.manifest.runs import RUN_COLUMNS
 
 RUNS = ["20260101T080000Z-000000", "20260102T080000Z-000000", "20260103T080000Z-000000"]
@@ -329,3 +333,19 @@ class TestRecords:
             RunRecord(run_id="r", started=datetime(2026, 1, 1))
         with pytest.raises(ValueError, match="JSON object"):
             RunRecord(run_id="r", started=datetime(2026, 1, 1, tzinfo=UTC), options="[]")
+
+
+def test_threads_that_share_a_handle_do_not_read_each_others_bytes(out: LocalDestination) -> None:
+    with open_latest(out) as latest:
+        files = ManifestFiles(latest, out)
+        for path in ("latest.parquet", "columns.parquet", files.parts[0]):
+            handle = files.open(f"manifest://{path}")
+            whole = handle.read()
+            handle.seek(8)
+            with ThreadPoolExecutor(1) as other:  # which comes between our seek and our read
+                assert other.submit(handle.read, 4).result() == b"PAR1"
+            assert handle.read(4) == whole[8:12]
+            assert (handle.tell(), handle.seek(-4, os.SEEK_END)) == (12, len(whole) - 4)
+            assert handle.read() == b"PAR1"
+            handle.close()
+        assert not latest.closed
