@@ -27,7 +27,6 @@ from storage.manifest.row import (
     Decision,
     ManifestRow,
     Status,
-    columns_markdown,
 )
 from storage.manifest.runs import RunKind, RunRecord, read_runs, write_run
 from storage.manifest.sorted_rows import KnownPhoto
@@ -50,7 +49,6 @@ __all__ = [
     "RunRecord",
     "Status",
     "WorkItem",
-    "columns_markdown",
     "decode_rows",
     "encode_rows",
     "latest_is_current",

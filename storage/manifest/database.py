@@ -8,7 +8,9 @@ no other file, no network, no extensions, and only statements that select.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
@@ -21,7 +23,7 @@ import pyarrow.parquet as pq
 from storage.base import DestinationStore
 from storage.manifest.database_files import SCHEME, ManifestFiles
 from storage.manifest.latest import open_latest
-from storage.manifest.views import views
+from storage.manifest.views import View, views
 
 MAX_THREADS: Final = 4
 """Of a query, unless told otherwise: Parquet of this size needs no more."""
@@ -84,9 +86,13 @@ class ManifestDatabase:
     Made by `open`. `photos` is as of then; parts that runs write later are in no view.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, held: ExitStack) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, views: Sequence[View], held: ExitStack
+    ) -> None:
         self._connection = connection
         self._held = held
+        self._views = list(views)
+        self._lock = threading.Lock()
 
     @classmethod
     def open(
@@ -115,9 +121,11 @@ class ManifestDatabase:
             connection = duckdb.connect(":memory:", config=_config(threads, memory_gb, spill))
             stack.callback(connection.close)
             connection.register_filesystem(files)
-            for statement in (*views(files.parts, files.runs), *_LOCKS):
+            made = views(files.parts, files.runs)
+            for statement in (*(view.sql for view in made if view.is_cheap), *_LOCKS):
                 connection.execute(statement)
-            return cls(connection, stack.pop_all())
+            wanted = [view for view in made if not view.is_cheap]
+            return cls(connection, wanted, stack.pop_all())
 
     def __enter__(self) -> ManifestDatabase:
         return self
@@ -182,10 +190,22 @@ class ManifestDatabase:
             held.callback(cursor.close)
             try:
                 _check(cursor.extract_statements(sql))
+                self._make_views(sql)
                 yield cursor, held
             except (duckdb.Error, pa.ArrowException) as error:
                 raise QueryError(_one_line(error)) from error
 
+    def _make_views(self, sql: str) -> None:
+        """Makes the views that a statement may name: some look into thousands of parts."""
+        with self._lock:
+            for view in list(self._views):
+                if re.search(rf"\b({view.name}|{_CATALOGUES})\b", sql, re.IGNORECASE):
+                    self._connection.execute(view.sql)
+                    self._views.remove(view)
+
+
+_CATALOGUES: Final = r"show|tables|views|columns|information_schema|pg_\w+|duckdb_\w+"
+"""Words by which a statement asks what views there are."""
 
 _LOCKS: Final = (
     "SET GLOBAL TimeZone = 'UTC'",

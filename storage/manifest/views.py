@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from typing import Final
 
 from storage.manifest.columns import Column
@@ -18,16 +19,40 @@ _DERIVED: Final = """
 """
 
 
-def views(parts: Sequence[str], recorded_runs: Set[str]) -> Iterator[str]:
-    """Statements that make the views."""
-    yield f"""CREATE VIEW photos AS SELECT *, {_DERIVED}
-        FROM read_parquet('{SCHEME}://{LATEST_PATH}')"""
+@dataclass(frozen=True)
+class View:
+    """A view, and what makes it.
+
+    Attributes:
+        name: of the view.
+        sql: a statement that creates it.
+        is_cheap: whether that takes no time; else it looks into every part.
+    """
+
+    name: str
+    sql: str
+    is_cheap: bool
+
+
+def views(parts: Sequence[str], recorded_runs: Set[str]) -> tuple[View, ...]:
+    """The views of a manifest.
+
+    Args:
+        parts: paths of its parts.
+        recorded_runs: ids of the runs that left a record.
+    """
+    photos = f"SELECT *, {_DERIVED} FROM read_parquet('{SCHEME}://{LATEST_PATH}')"
     columns = ", ".join(map(_with_default, COLUMNS))
-    yield f"CREATE VIEW rows AS SELECT {columns}, {_DERIVED} FROM {_together(parts)}"
+    rows = f"SELECT {columns}, {_DERIVED} FROM {_together(parts)}"
     recorded = f"SELECT * FROM read_parquet('{SCHEME}://{RUNS_PATH}')"
     unrecorded = [path for path in parts if path.split("/")[1] not in recorded_runs]
     derived = f"UNION ALL BY NAME {_runs_of(_together(unrecorded))}" if unrecorded else ""
-    yield f"CREATE VIEW runs AS {recorded} {derived} ORDER BY run_id"
+    runs = f"{recorded} {derived} ORDER BY run_id"
+    return (
+        View("photos", f"CREATE VIEW photos AS {photos}", is_cheap=True),
+        View("rows", f"CREATE VIEW rows AS {rows}", is_cheap=not parts),
+        View("runs", f"CREATE VIEW runs AS {runs}", is_cheap=not unrecorded),
+    )
 
 
 def _together(parts: Sequence[str]) -> str:

@@ -143,6 +143,12 @@ def test_without_a_manifest_there_are_no_rows(tmp_path: Path) -> None:
     assert not out.root.exists()
 
 
+def test_the_catalogue_has_every_table(database: ManifestDatabase) -> None:
+    assert answer(database, "SHOW TABLES") == [("photos",), ("rows",), ("runs",)]
+    names = {name for name, *_ in answer(database, "DESCRIBE rows")}
+    assert names == {column.name for column in COLUMNS} | {"folder", "name", "megapixels"}
+
+
 def test_parameters_and_several_results_at_once(database: ManifestDatabase) -> None:
     numbers = database.query("SELECT range AS n FROM range(?)", [5000])
     chunks = numbers.columns(2_000)
