@@ -12,7 +12,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from rich.table import Table
 from rich.text import Text
@@ -142,14 +142,16 @@ def _draw(result: Result) -> None:
     table = Table()
     for name, kind in zip(result.names, result.types, strict=True):
         is_number = kind.partition("(")[0] in _NUMBERS
-        table.add_column(Text(printable(name)), justify="right" if is_number else "left")
+        side: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(Text(printable(name)), justify=side, overflow="fold")
     rows = result.rows()
     for row in islice(rows, SHOWN_ROWS):
         table.add_row(*(Text(_short(value)) for value in row))
     console = QuietlyClosedConsole()
     console.print(table)
     if next(rows, None) is not None:
-        console.print(f"the first {SHOWN_ROWS} rows; --csv, --json or --parquet give all")
+        more = f"the first {SHOWN_ROWS} rows; --csv, --json or --parquet give all"
+        console.print(more, highlight=False)
 
 
 def _short(value: object) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import polars
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -40,8 +41,6 @@ from storage.manifest import (
 from storage.manifest.database import ManifestDatabase
 from storage.manifest.page import VERSIONS, manifest_page
 from storage.manifest.runs import RUN_COLUMNS
-
-polars = pytest.importorskip("polars")
 
 PAGE = Path(__file__).parents[2] / "storage/manifest/README.md"
 GENERATIONS = sorted((Path(__file__).parent / "manifests").glob("*.parquet"))
