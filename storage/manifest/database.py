@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, BinaryIO, Final
@@ -46,11 +46,14 @@ class Result:
         types: their types in DuckDB's words, such as "VARCHAR" and "DOUBLE".
     """
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, translated: Callable[[Exception], Exception]
+    ) -> None:
         described = cursor.description or []
         self.names: Final = _unique([str(column[0]) for column in described])
         self.types: Final = tuple(str(column[1]).strip('"') for column in described)
         self._cursor = cursor
+        self._translated = translated
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Its rows as plain Python objects; lists for lists, `datetime`s in UTC for times.
@@ -75,7 +78,7 @@ class Result:
             while chunk := self._cursor.fetchmany(rows):
                 yield chunk
         except duckdb.Error as error:
-            raise QueryError(_one_line(error)) from error
+            raise self._translated(error) from error
         finally:
             self._cursor.close()
 
@@ -87,9 +90,14 @@ class ManifestDatabase:
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, views: Sequence[View], held: ExitStack
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: ManifestFiles,
+        views: Sequence[View],
+        held: ExitStack,
     ) -> None:
         self._connection = connection
+        self._files = files
         self._held = held
         self._views = list(views)
         self._lock = threading.Lock()
@@ -125,7 +133,7 @@ class ManifestDatabase:
             for statement in (*(view.sql for view in made if view.is_cheap), *_LOCKS):
                 connection.execute(statement)
             wanted = [view for view in made if not view.is_cheap]
-            return cls(connection, wanted, stack.pop_all())
+            return cls(connection, files, wanted, stack.pop_all())
 
     def __enter__(self) -> ManifestDatabase:
         return self
@@ -152,11 +160,12 @@ class ManifestDatabase:
         Raises:
             QueryError: it is not SQL, none or several statements, one that does anything but
                 select, or one that names what there is not.
+            StorageError: a file of the manifest cannot be read.
         """
         with self._cursor(sql) as (cursor, held):
             cursor.execute(sql, list(parameters))
             held.pop_all()  # the result closes it
-            return Result(cursor)
+            return Result(cursor, self._translated)
 
     def write_parquet(self, sql: str, file: BinaryIO, parameters: Sequence[object] = ()) -> int:
         """Writes what a query finds as a Parquet file; in bounded memory, as `query`.
@@ -193,7 +202,12 @@ class ManifestDatabase:
                 self._make_views(sql)
                 yield cursor, held
             except (duckdb.Error, pa.ArrowException) as error:
-                raise QueryError(_one_line(error)) from error
+                raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> Exception:
+        """DuckDB's error in our words; a problem with the manifest's files as what it was."""
+        problems = self._files.problems
+        return problems.pop() if problems else QueryError(_one_line(error))
 
     def _make_views(self, sql: str) -> None:
         """Makes the views that a statement may name: some look into thousands of parts."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from typing import Any, BinaryIO, Final
 
 from fsspec import AbstractFileSystem
 
 from storage.base import DestinationStore
+from storage.errors import StorageError
 from storage.manifest.columns import table_of
 from storage.manifest.latest import LATEST_PATH
-from storage.manifest.parts import encode_table, part_entries
+from storage.manifest.parts import DamagedManifest, encode_table, part_entries
 from storage.manifest.row import SCHEMA
 from storage.manifest.runs import RUN_SCHEMA, read_runs
 
@@ -37,6 +38,7 @@ class ManifestFiles(AbstractFileSystem):  # type: ignore[misc]
     Attributes:
         parts: paths of the parts, in order.
         runs: ids of the runs that left a record.
+        problems: with reading them. What DuckDB says of one is a traceback in a message.
     """
 
     protocol = SCHEME
@@ -45,6 +47,7 @@ class ManifestFiles(AbstractFileSystem):  # type: ignore[misc]
     def __init__(self, latest: BinaryIO, destination: DestinationStore) -> None:
         super().__init__()
         self._destination = destination
+        self.problems: Final[list[StorageError | OSError]] = []
         entries = list(part_entries(destination))
         self.parts: Final = tuple(entry.path for entry in entries)
         records = read_runs(destination)
@@ -54,21 +57,22 @@ class ManifestFiles(AbstractFileSystem):  # type: ignore[misc]
         self._sizes = {entry.path: entry.size for entry in entries}
         self._sizes |= {LATEST_PATH: latest.seek(0, io.SEEK_END)}
         self._sizes |= {COLUMNS_PATH: len(no_rows), RUNS_PATH: len(runs)}
-        lock = threading.Lock()
-        self._handle: Mapping[str, Callable[[], _Handle]] = {
-            LATEST_PATH: partial(_Handle, latest, lock, is_own=False),
-            COLUMNS_PATH: lambda: _handle(io.BytesIO(no_rows)),
-            RUNS_PATH: lambda: _handle(io.BytesIO(runs)),
-        }
+        self._latest, self._lock = latest, threading.Lock()
+        self._made = {COLUMNS_PATH: no_rows, RUNS_PATH: runs}
 
     def open(self, path: str, mode: str = "rb", **_: object) -> io.RawIOBase:
         """One of the files."""
         if mode != "rb":
             raise PermissionError(f"{path} can only be read")
         name = self._known(path)
-        if name in self._handle:
-            return self._handle[name]()
-        return _handle(self._destination.open(name))
+        if name == LATEST_PATH:
+            return _Handle(self._latest, self._lock, self.problems, is_own=False)
+        if name in self._made:
+            file: BinaryIO = io.BytesIO(self._made[name])
+        else:
+            with _noted(self.problems):
+                file = self._part(name)
+        return _Handle(file, threading.Lock(), self.problems, is_own=True)
 
     def info(self, path: str, **_: object) -> dict[str, object]:
         """Its name and size, as fsspec has them."""
@@ -86,6 +90,13 @@ class ManifestFiles(AbstractFileSystem):  # type: ignore[misc]
         """Always the same: none of them changes while they are open."""
         return _LONG_AGO
 
+    def _part(self, path: str) -> BinaryIO:
+        file = self._destination.open(path)
+        if file.seek(0, io.SEEK_END) != self._sizes[path]:
+            file.close()
+            raise DamagedManifest(f"{path} was changed since the manifest was opened; ask again")
+        return file
+
     def _known(self, path: str) -> str:
         name = path.removeprefix(f"{SCHEME}://")
         if name not in self._sizes:
@@ -93,8 +104,13 @@ class ManifestFiles(AbstractFileSystem):  # type: ignore[misc]
         return name
 
 
-def _handle(file: BinaryIO) -> _Handle:
-    return _Handle(file, threading.Lock(), is_own=True)
+@contextmanager
+def _noted(problems: list[StorageError | OSError]) -> Iterator[None]:
+    try:
+        yield
+    except (StorageError, OSError) as error:
+        problems.append(error)
+        raise
 
 
 class _Handle(io.RawIOBase):
@@ -105,15 +121,24 @@ class _Handle(io.RawIOBase):
     Args:
         file: seekable.
         lock: of the file.
+        problems: takes those with reading it.
         is_own: whether the file is closed with this.
     """
 
-    def __init__(self, file: BinaryIO, lock: threading.Lock, *, is_own: bool) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        lock: threading.Lock,
+        problems: list[StorageError | OSError],
+        *,
+        is_own: bool,
+    ) -> None:
         self._file = file
         self._lock = lock
+        self._problems = problems
         self._is_own = is_own
         self._of_thread = threading.local()
-        with lock:
+        with lock, _noted(problems):
             self._size = file.seek(0, io.SEEK_END)
 
     def readable(self) -> bool:
@@ -132,7 +157,7 @@ class _Handle(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
         at = self.tell()
-        with self._lock:
+        with self._lock, _noted(self._problems):
             self._file.seek(at)
             data = self._file.read(len(buffer))
         buffer[: len(data)] = data

@@ -76,8 +76,10 @@ Parquet key-value metadata, where readers without Arrow find them:
 ```python
 import duckdb
 
-duckdb.sql("SELECT decode(value) FROM parquet_kv_metadata('RESTORED/latest.parquet')"
-           " WHERE decode(key) = 'restore_archive.columns'").fetchall()
+duckdb.sql(
+    "SELECT decode(value) FROM parquet_kv_metadata('RESTORED/latest.parquet')"
+    " WHERE decode(key) = 'restore_archive.columns'"
+).fetchall()
 ```
 
 The rules by which it evolves:
@@ -153,8 +155,10 @@ DuckDB, in its own shell or in Python (`s3://` with its extension httpfs):
 import duckdb
 
 duckdb.sql("SELECT status, count(*) FROM 'RESTORED/latest.parquet' GROUP BY status").fetchall()
-duckdb.sql("SELECT source, error_message FROM read_parquet('RESTORED/manifest/*/*.parquet',"
-           " union_by_name = true) WHERE status = 'failed'").fetchall()
+duckdb.sql(
+    "SELECT source, error_message FROM read_parquet('RESTORED/manifest/*/*.parquet',"
+    " union_by_name = true) WHERE status = 'failed'"
+).fetchall()
 ```
 
 Spark (not part of the tests):

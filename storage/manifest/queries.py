@@ -69,14 +69,15 @@ QUERIES: Final[dict[str, NamedQuery]] = {
         " FROM photos WHERE change_ssim IS NOT NULL"
         f" ORDER BY change_ssim, change_psnr_db, source LIMIT {MANY}",
     ),
-    # Noise and blur have different units: a photo counts by its place among the others in each.
+    # These measures have different units: a photo counts by its place among the others in each.
     "worst-after": NamedQuery(
-        f"the {MANY} photos that are still the noisiest or most blurred of the archive",
-        "SELECT source, noise_sigma, noise_sigma_after, blur_sigma, blur_sigma_after,"
-        " blockiness_after, plan, status FROM photos"
-        " WHERE coalesce(noise_sigma_after, blur_sigma_after) IS NOT NULL"
+        f"the {MANY} photos that are still the noisiest, most blurred or least natural (NIQE)",
+        "SELECT source, noise_sigma, noise_sigma_after, blur_sigma, blur_sigma_after, niqe_before,"
+        " niqe_after, plan, status FROM photos"
+        " WHERE coalesce(noise_sigma_after, blur_sigma_after, niqe_after) IS NOT NULL"
         " ORDER BY greatest(percent_rank() OVER (ORDER BY noise_sigma_after NULLS FIRST),"
-        " percent_rank() OVER (ORDER BY blur_sigma_after NULLS FIRST)) DESC, source"
+        " percent_rank() OVER (ORDER BY blur_sigma_after NULLS FIRST),"
+        " percent_rank() OVER (ORDER BY niqe_after NULLS FIRST)) DESC, source"
         f" LIMIT {MANY}",
     ),
     "withheld": NamedQuery(

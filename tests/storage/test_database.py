@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import LocalDestination
+from storage import LocalDestination, NotFound
 from storage.base import DestinationStore
 from storage.manifest import (
     COLUMNS,
@@ -339,6 +339,23 @@ class TestRecords:
             RunRecord(run_id="r", started=datetime(2026, 1, 1))
         with pytest.raises(ValueError, match="JSON object"):
             RunRecord(run_id="r", started=datetime(2026, 1, 1, tzinfo=UTC), options="[]")
+
+
+def test_a_part_that_is_gone_or_damaged_is_told(out: LocalDestination) -> None:
+    with ManifestDatabase.open(out) as database:
+        path = part_path(RUNS[0], 0)
+        whole = out.open(path).read()
+        out.delete(path)
+        with pytest.raises(NotFound, match=f"cannot read {path}"):
+            answer(database, "SELECT * FROM rows")
+        out.put(path, whole[:-100])
+        with pytest.raises(DamagedManifest, match=f"{path} was changed"):
+            answer(database, "SELECT * FROM rows")
+        out.put(path, bytes(len(whole)))
+        with pytest.raises(QueryError, match=path):
+            answer(database, "SELECT * FROM rows")
+        out.put(path, whole)
+        assert answer(database, "SELECT count(*) FROM rows") == [(3,)]
 
 
 def test_threads_that_share_a_handle_do_not_read_each_others_bytes(out: LocalDestination) -> None:
