@@ -1,4 +1,4 @@
-"""Where a report lies: a store of its own, and which of its files are removed when it is renewed."""
+"""Where a report lies: a store of its own, and which of its files go when it is renewed."""
 
 from __future__ import annotations
 

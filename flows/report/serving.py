@@ -7,13 +7,16 @@ the token in a header, which pages from elsewhere cannot send.
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 import secrets
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -26,15 +29,12 @@ from starlette.routing import Route
 
 from flows.report.folder import INDEX, PICTURES, SUMMARY
 from flows.report.guard import Guard
-from flows.report.reviews import Applied, ReviewDesk, UnusableDecisions
+from flows.report.reviews import Applied, ReviewDesk, UnusableDecisions, apply_to
 from flows.report.scripts import script
 from flows.report.summary import Serving, Summary
 from restoration.errors import RestorationError, UsageError
 from storage import DestinationBusy, DestinationStore, NotFound, StorageError
 
-LOOPBACK: Final = "127.0.0.1"
-PORT: Final = 8765
-"""Always the same, since browsers keep what they remember of a page by its port."""
 TOKEN_HEADER: Final = "X-Restore-Archive-Token"
 MAX_BODY_BYTES: Final = 64 << 20
 """Of a decision file: some 200,000 decisions."""
@@ -221,3 +221,39 @@ def listening(host: str, port: int) -> socket.socket:
         raise UsageError(
             f"port {port} of {host} cannot be used ({reason}); choose another with --port"
         ) from error
+
+
+def serve(
+    listener: socket.socket,
+    host: str,
+    results: DestinationStore,
+    folder: DestinationStore,
+    summary: Summary,
+    *,
+    renew: Callable[[], Summary],
+    tell: Callable[[str], None],
+) -> None:
+    """Serve a report until Ctrl-C.
+
+    Args:
+        listener: from `listening`.
+        host: that it listens at.
+        results: whose manifest decisions go to.
+        folder: of the report.
+        summary: of the report.
+        renew: makes the report again after decisions were applied.
+        tell: hears the page's address once it can be opened.
+    """
+    desk = ReviewDesk(folder, partial(apply_to, results))
+    page = ReportServer(folder, summary, desk, renew, reviewer=_user(), hosts=(host,))
+    shown = f"[{host}]" if ":" in host else host
+    tell(f"http://{shown}:{listener.getsockname()[1]}/{page.key}/{INDEX}")
+    with suppress(KeyboardInterrupt):
+        page.server().run(sockets=[listener])
+
+
+def _user() -> str | None:
+    """Who decides, as the system knows them."""
+    with suppress(OSError, KeyError, ImportError):
+        return getpass.getuser()
+    return None
