@@ -127,6 +127,11 @@ class ManifestIndex:
         """The parts that those rows are in, in order."""
         return tuple(part.path for part in self._parts.read)
 
+    @property
+    def parts(self) -> tuple[ReadPart, ...]:
+        """As `part_paths`, with their sizes and rows."""
+        return tuple(self._parts.read)
+
     def row(self, source: str) -> ManifestRow | None:
         """The full latest row of a source, read from its part; None where no run has seen it.
 
