@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, BinaryIO, Final, NoReturn
+from typing import Any, BinaryIO, Final, NoReturn, cast
 
 import duckdb
 from fsspec import AbstractFileSystem
@@ -301,7 +301,7 @@ class _ManifestFiles(AbstractFileSystem):  # type: ignore[misc]
         lock = threading.Lock()
         self._opened: Mapping[str, Callable[[], BinaryIO]] = {
             **{path: partial(destination.open, path) for path in self.parts},
-            LATEST_PATH: lambda: io.BufferedReader(_View(latest, lock)),
+            LATEST_PATH: lambda: cast(BinaryIO, _View(latest, lock)),
             _COLUMNS_PATH: partial(io.BytesIO, no_rows),
             _RUNS_PATH: partial(io.BytesIO, runs),
         }
@@ -310,7 +310,8 @@ class _ManifestFiles(AbstractFileSystem):  # type: ignore[misc]
         """One of the files."""
         if mode != "rb":
             raise PermissionError(f"{path} can only be read")
-        return self._opened[self._known(path)]()
+        file = self._opened[self._known(path)]()
+        return file if isinstance(file, _View) else cast(BinaryIO, _View(file, threading.Lock()))
 
     def info(self, path: str, **_: object) -> dict[str, object]:
         """Its name and size, as fsspec has them."""
@@ -340,13 +341,19 @@ def _refuse(path: str) -> NoReturn:
 
 
 class _View(io.RawIOBase):
-    """One of several readers of a file that was opened once, each with a position of its own."""
+    """One of several readers of a file that was opened once, each with positions of its own.
+
+    DuckDB reads one and the same reader in several threads, also where it is told to use only one:
+    each of them seeks and then reads, which the others must not come between. So each has its own
+    position, and nothing is buffered.
+    """
 
     def __init__(self, file: BinaryIO, lock: threading.Lock) -> None:
         self._file = file
         self._lock = lock
-        self._at = 0
-        self._size = file.seek(0, io.SEEK_END)
+        self._at: dict[int, int] = {}
+        with lock:
+            self._size = file.seek(0, io.SEEK_END)
 
     def readable(self) -> bool:
         return True
@@ -355,17 +362,18 @@ class _View(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return self._at
+        return self._at.get(threading.get_ident(), 0)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, start + offset)
-        return self._at
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self._size}[whence]
+        self._at[threading.get_ident()] = at = max(0, start + offset)
+        return at
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        at = self.tell()
         with self._lock:
-            self._file.seek(self._at)
+            self._file.seek(at)
             data = self._file.read(len(buffer))
         buffer[: len(data)] = data
-        self._at += len(data)
+        self._at[threading.get_ident()] = at + len(data)
         return len(data)

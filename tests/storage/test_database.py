@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,18 +15,20 @@ from storage import LocalDestination
 from storage.base import DestinationStore
 from storage.manifest import (
     COLUMNS,
+    LATEST_PATH,
     DamagedManifest,
     ManifestRow,
     RunKind,
     RunRecord,
     Status,
     encode_rows,
+    open_latest,
     part_path,
     read_runs,
     write_latest,
     write_run,
 )
-from storage.manifest.database import ManifestDatabase, QueryError
+from storage.manifest.database import ManifestDatabase, QueryError, _ManifestFiles
 from storage.manifest.runs import RUN_COLUMNS
 
 RUNS = ["20260101T080000Z-000000", "20260102T080000Z-000000", "20260103T080000Z-000000"]
@@ -329,3 +333,15 @@ class TestRecords:
             RunRecord(run_id="r", started=datetime(2026, 1, 1))
         with pytest.raises(ValueError, match="JSON object"):
             RunRecord(run_id="r", started=datetime(2026, 1, 1, tzinfo=UTC), options="[]")
+
+
+@pytest.mark.parametrize("path", [LATEST_PATH, part_path(RUNS[0], 0)])
+def test_threads_that_share_a_reader_do_not_come_between_each_other(
+    out: LocalDestination, path: str
+) -> None:
+    with open_latest(out) as latest, ThreadPoolExecutor(1) as other:
+        reader = _ManifestFiles(latest, out).open(f"manifest://{path}")
+        reader.seek(0)
+        assert other.submit(reader.seek, -4, io.SEEK_END).result() > 8
+        assert reader.read(4) == other.submit(reader.read, 4).result() == b"PAR1"
+        assert reader.tell() == 4
