@@ -136,3 +136,13 @@ def _checked(body: object) -> tuple[str, list[Any]]:
                 f"decision {number} needs a source, and one of {', '.join(sorted(_KINDS))}"
             )
     return reviewer, decisions
+
+
+def apply_to(results: DestinationStore, data: bytes, reviewer: str) -> Applied:
+    """Write decisions into the manifest of a destination.
+
+    Raises:
+        UnusableDecisions: the file makes no sense.
+        StorageError: the manifest cannot be written, or a run writes to the destination.
+    """
+    raise NotImplementedError

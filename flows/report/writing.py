@@ -90,7 +90,10 @@ def write_report(
         StorageError: it cannot be read or written.
     """
     progress = progress or Progress()
-    with folder.lock(), ManifestDatabase.open(results, memory_gb=DATABASE_GB) as database:
+    with (
+        folder.lock(),
+        ManifestDatabase.open(results, memory_gb=DATABASE_GB) as database,
+    ):
         counted = figures(database)
         rows = counted.totals.photos
         if not rows:

@@ -47,7 +47,14 @@ REASONS = (
     "the colours are uncertain ({:.1f} levels)",
     "the faces changed much (SSIM {:.2f})",
 )
-CAMERAS = (None, None, "Epson Perfection V850 Pro", "Nikon LS-9000 ED", "Canon EOS R5", "Hasselblad X5")
+CAMERAS = (
+    None,
+    None,
+    "Epson Perfection V850 Pro",
+    "Nikon LS-9000 ED",
+    "Canon EOS R5",
+    "Hasselblad X5",
+)
 
 
 def main() -> None:
@@ -77,7 +84,10 @@ def record(place: LocalDestination, real: Sequence[ManifestRow], photos: int) ->
     for number in range(parts):
         run, batch = divmod(number, -(-parts // RUNS))
         name = run_name(run)
-        part = [replace(next(rows), run_id=name) for _ in range(min(PART_ROWS, photos - number * PART_ROWS))]
+        part = [
+            replace(next(rows), run_id=name)
+            for _ in range(min(PART_ROWS, photos - number * PART_ROWS))
+        ]
         place.put(part_path(name, batch), encode_rows(part))
         if batch == 0:
             write_run(place, run_record(name, run))
