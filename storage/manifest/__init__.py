@@ -18,6 +18,7 @@ from storage.manifest.parts import (
     rows_of,
 )
 from storage.manifest.recorded import Recorded, recorded
+from storage.manifest.reviewed import Reviewed, reviewed
 from storage.manifest.row import (
     COLUMNS,
     SCHEMA,
@@ -42,6 +43,7 @@ __all__ = [
     "ManifestIndex",
     "ManifestRow",
     "Recorded",
+    "Reviewed",
     "Status",
     "WorkItem",
     "columns_markdown",
@@ -52,6 +54,7 @@ __all__ = [
     "read_manifest",
     "read_worklist",
     "recorded",
+    "reviewed",
     "rows_of",
     "write_worklist",
 ]
