@@ -32,6 +32,7 @@ COMMANDS: Final = {
     ),
     "verify": ("flows.commands.verify", "read restored archives back against their manifest"),
     "bag": ("flows.commands.bag", "make a BagIt bag of a restored archive"),
+    "review": ("flows.commands.review", "record what people decided on photos, list what waits"),
     "models": ("flows.commands.models", "list the shipped models"),
     "evaluate": ("restoration.evaluation.command", "measure the models on clean photographs"),
     "train": ("restoration.training.command", "train a model on clean photographs"),
