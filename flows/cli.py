@@ -26,8 +26,13 @@ COMMANDS: Final = {
     "run": ("flows.commands.run", "crawl, assess and restore a folder of photographs"),
     "assess": ("flows.commands.assess", "measure photographs: noise, blur, monochrome, plan"),
     "restore": ("flows.commands.restore", "restore one photograph"),
+    "report": (
+        "flows.commands.report",
+        "write the audit report of restored archives: a page with pictures",
+    ),
     "verify": ("flows.commands.verify", "read restored archives back against their manifest"),
     "bag": ("flows.commands.bag", "make a BagIt bag of a restored archive"),
+    "review": ("flows.commands.review", "record what people decided on photos, list what waits"),
     "models": ("flows.commands.models", "list the shipped models"),
     "evaluate": ("restoration.evaluation.command", "measure the models on clean photographs"),
     "train": ("restoration.training.command", "train a model on clean photographs"),

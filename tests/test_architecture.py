@@ -30,6 +30,9 @@ DOORS = {
     # Scores are exported as Parquet for the same readers as the manifest; `restoration/` may not
     # import `storage/`, so one file of it has a door of its own.
     "pyarrow": ("storage/manifest/", "restoration/evaluation/export.py"),
+    # SQL over the manifest; what else wants an answer asks `ManifestDatabase`.
+    "duckdb": ("storage/manifest/database.py",),
+    "fsspec": ("storage/manifest/database.py",),
     "bagit": ("flows/bagging.py",),
     "c2pa": ("restoration/codec/c2pa_signing.py",),
     "cryptography": ("restoration/codec/c2pa_signing.py",),

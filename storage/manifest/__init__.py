@@ -2,11 +2,13 @@
 
 The only place that knows Arrow. A run writes one part per batch under `manifest/<run_id>/`;
 `read_manifest` reads them all and `ManifestIndex` answers what earlier runs already did.
+`storage.manifest.database`, which is imported where it is needed, answers questions in SQL.
 """
 
 from __future__ import annotations
 
 from storage.manifest.index import ManifestIndex
+from storage.manifest.latest import LATEST_PATH, open_latest, write_latest
 from storage.manifest.parts import (
     MANIFEST_FOLDER,
     DamagedManifest,
@@ -18,6 +20,7 @@ from storage.manifest.parts import (
     rows_of,
 )
 from storage.manifest.recorded import Recorded, recorded
+from storage.manifest.reviewed import Reviewed, reviewed
 from storage.manifest.row import (
     COLUMNS,
     SCHEMA,
@@ -27,11 +30,13 @@ from storage.manifest.row import (
     Status,
     columns_markdown,
 )
+from storage.manifest.runs import RunKind, RunRecord, read_runs, write_run
 from storage.manifest.sorted_rows import KnownPhoto
 from storage.manifest.worklist import WORKLIST_FOLDER, WorkItem, read_worklist, write_worklist
 
 __all__ = [
     "COLUMNS",
+    "LATEST_PATH",
     "MANIFEST_FOLDER",
     "SCHEMA",
     "SCHEMA_VERSION",
@@ -42,16 +47,24 @@ __all__ = [
     "ManifestIndex",
     "ManifestRow",
     "Recorded",
+    "Reviewed",
+    "RunKind",
+    "RunRecord",
     "Status",
     "WorkItem",
     "columns_markdown",
     "decode_rows",
     "encode_rows",
+    "open_latest",
     "part_path",
     "part_paths",
     "read_manifest",
+    "read_runs",
     "read_worklist",
     "recorded",
+    "reviewed",
     "rows_of",
+    "write_latest",
+    "write_run",
     "write_worklist",
 ]

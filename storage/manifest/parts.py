@@ -28,6 +28,17 @@ class DamagedManifest(StorageError):  # noqa: N818 - reads as a sentence
     """A part of the manifest (or a work list) cannot be read; the message says what to do."""
 
 
+def check_run_id(run_id: str) -> str:
+    """A run id as it is.
+
+    Raises:
+        UnsafePath: it is not made of letters, digits, `-` and `_`.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise UnsafePath(f"{run_id!r} is not a run id: letters, digits, '-' and '_' are")
+    return run_id
+
+
 def numbered(folder: str, run_id: str, name: str, batch: int) -> str:
     """The path `folder/run_id/name-000123.parquet`.
 
@@ -35,8 +46,7 @@ def numbered(folder: str, run_id: str, name: str, batch: int) -> str:
         UnsafePath: the run id is not made of letters, digits, `-` and `_`.
         ValueError: the batch number is not in [0, MAX_BATCHES).
     """
-    if not _RUN_ID.fullmatch(run_id):
-        raise UnsafePath(f"{run_id!r} is not a run id: letters, digits, '-' and '_' are")
+    check_run_id(run_id)
     if not 0 <= batch < MAX_BATCHES:
         raise ValueError(f"batch {batch} is out of range: a run has at most {MAX_BATCHES} batches")
     return f"{folder}/{run_id}/{name}-{batch:06d}.parquet"

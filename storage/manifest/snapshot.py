@@ -142,7 +142,7 @@ def write_snapshot(file: BinaryIO, tables: Iterator[pa.Table], parts: Sequence[R
     """
     firsts: list[str] = []
     writer: pq.ParquetWriter | None = None
-    for group in _groups(tables):
+    for group in in_groups(tables, GROUP_ROWS):
         if writer is None:
             writer = pq.ParquetWriter(
                 file, group.schema, compression="zstd", write_page_checksum=True
@@ -160,15 +160,15 @@ def write_snapshot(file: BinaryIO, tables: Iterator[pa.Table], parts: Sequence[R
     writer.close()
 
 
-def _groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The rows in full groups, the last one excepted: what is too little goes into the next."""
+def in_groups(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The rows in groups of so many, the last one excepted: what is too little goes on."""
     rest: pa.Table | None = None
     for table in tables:
         if rest is not None:
             table = pa.concat_tables([rest, table.cast(rest.schema)]).unify_dictionaries()
-        full = table.num_rows - table.num_rows % GROUP_ROWS
-        for start in range(0, full, GROUP_ROWS):
-            yield with_own_dictionaries(table.slice(start, GROUP_ROWS))
+        full = table.num_rows - table.num_rows % rows
+        for start in range(0, full, rows):
+            yield with_own_dictionaries(table.slice(start, rows))
         rest = with_own_dictionaries(table.slice(full))
     if rest is not None and rest.num_rows:
         yield rest
