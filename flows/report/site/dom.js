@@ -82,7 +82,7 @@
   // A table with a caption, headings and rows of cells: text, nodes, or numbers (to the right). The
   // first cell of a row is its heading.
   function table(caption, headings, rows, className = '') {
-    const isNumber = headings.map((_, at) => rows.some((row) => typeof row[at] === 'number'));
+    const isNumber = headings.map((_, at) => rows.some((row) => isFigure(row[at])));
     const head = headings.map((text, at) =>
       element('th', { scope: 'col', class: isNumber[at] ? 'number' : null }, text),
     );
@@ -101,6 +101,9 @@
       ),
     );
   }
+
+  const isFigure = (cell) =>
+    typeof cell === 'number' || (cell instanceof Element && cell.classList.contains('figure'));
 
   function tableCell(cell, isHeading, isNumber) {
     const content = typeof cell === 'number' ? page.format.number(cell) : (cell ?? '–');

@@ -84,10 +84,11 @@
       const decided = (name) => [page.format.DECISIONS[name].label, number(totals[name]), page.summaryCharts.photosWith({ decision: name })];
       const entries = [
         ['Photos', number(totals.photos), all],
-        ...['restored', 'nothing_to_do', 'skipped', 'failed', 'withdrawn'].map(status),
+        ...['restored', 'nothing_to_do'].map(status),
+        ...['skipped', 'failed', 'withdrawn'].filter((name) => totals[name]).map(status),
         ['Colorized', number(totals.colorized), page.summaryCharts.photosWith({ step: 'colorize' })],
         ['Need review', number(totals.needs_review), '#review'],
-        ...['accepted', 'rejected', 'redo'].map(decided),
+        ...['accepted', 'rejected', 'redo'].filter((name) => totals[name]).map(decided),
         ['Pixels', page.format.megapixels(totals.megapixels), null],
         ['Originals', page.format.bytes(totals.bytes), null],
       ];
@@ -115,8 +116,8 @@
       const charts = (list) => element('div', { class: 'charts' }, list.map(page.charts.figure));
       const runs = runTimes().length ? section('Over the runs', 'over-runs', charts([runsPhotos(), throughput()])) : null;
       return [
-        section('How well', 'well', charts([comparison('noise_sigma'), comparison('blur_sigma')])),
-        section('What was done', 'done', charts([degradations(), plans(), change()])),
+        section('How well', 'well', charts([comparison('noise_sigma'), comparison('blur_sigma'), change()])),
+        section('What was done', 'done', charts([degradations(), plans()])),
         runs,
       ];
     }

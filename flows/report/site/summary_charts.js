@@ -3,7 +3,7 @@
 
 (function (page) {
   const { element } = page.dom;
-  const { number } = page.format;
+  const { measure, number } = page.format;
   const { Query, NONE } = page.query;
   const MEASURES = {
     noise_sigma: { title: 'Noise', unit: 'sigma, 8-bit levels' },
@@ -60,12 +60,12 @@
     const [was, is] = [median(edges, before), median(edges, after)];
     return {
       title: `${title} before and after`,
-      sentence: was === null ? 'Nothing was measured.' : `Half of the photos had more than ${number(was, 1)}; now more than ${number(is ?? 0, 1)}.`,
+      sentence: was === null ? 'Nothing was measured.' : `Half of the photos had more than ${measure(was)}; now it is ${measure(is ?? 0)}.`,
       traces: (colour) => [
         histogram('Before', edges, before, { color: colour.before, opacity: 0.75 }),
         histogram('After', edges, after, { color: 'rgba(0,0,0,0)', line: { color: colour.after, width: 2 } }),
       ],
-      layout: () => ({ barmode: 'overlay', bargap: 0, showlegend: true, xaxis: { title: `${title} (${unit})` }, yaxis: { title: 'Photos' } }),
+      layout: () => ({ barmode: 'overlay', bargap: 0, showlegend: true, xaxis: { title: `${title} (${unit})`, showgrid: false, range: usedRange(edges, before, after) }, yaxis: { title: 'Photos' } }),
       link,
       headings: [`${title} (${unit})`, 'Before', 'After'],
       rows: before.map((count, at) => [linked(link(at), binText(edges, at)), count, after[at]]),
@@ -81,7 +81,7 @@
       title,
       sentence: middle === null ? 'Nothing was changed.' : `Half of the changed photos are within ${number(middle, 0)} dB of their original or closer.`,
       traces: (colour) => [histogram('Photos', edges, photos, { color: colour.after, opacity: 0.85 })],
-      layout: () => ({ bargap: 0.05, xaxis: { title: unit }, yaxis: { title: 'Photos' } }),
+      layout: () => ({ bargap: 0, xaxis: { title: unit, showgrid: false, range: usedRange(edges, photos) }, yaxis: { title: 'Photos' } }),
       link,
       headings: [unit, 'Photos'],
       rows: photos.map((count, at) => [linked(link(at), binText(edges, at)), count]),
@@ -96,6 +96,12 @@
       customdata: counts.map((_, at) => binText(edges, at)),
       hovertemplate: `${name}, %{customdata}: %{y:,}<extra></extra>`,
     };
+  }
+
+  // From the first edge to that of the last bin that holds something.
+  function usedRange(edges, ...counts) {
+    const last = Math.max(...counts.map((each) => each.findLastIndex((count) => count > 0)));
+    return [edges[0], edges[Math.max(last, 4) + 1]];
   }
 
   // What lies outside of the edges is in the first and in the last bin.
