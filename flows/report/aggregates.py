@@ -50,6 +50,30 @@ _BINS: Final[Mapping[str, tuple[float, float, int]]] = MappingProxyType(
 Line = TypeVar("Line")
 
 
+def _degradation_conditions() -> dict[str, str]:
+    conditions = {
+        "noise": f"noise_sigma >= {NOISY_SIGMA} AND noise_confidence >= {SURE_ENOUGH}",
+        "blur": f"blur_sigma >= {BLURRED_SIGMA} AND blur_confidence >= {SURE_ENOUGH}",
+        "monochrome": f"is_monochrome AND monochrome_confidence >= {MINIMUM_CONFIDENCE}",
+    }
+    measured = "noise_sigma IS NOT NULL"
+    found = " OR ".join(f"coalesce({condition}, false)" for condition in conditions.values())
+    return {
+        **conditions,
+        "none": f"{measured} AND NOT ({found})",
+        "not measured": f"NOT ({measured})",
+    }
+
+
+_DEGRADATIONS: Final[Mapping[str, str]] = MappingProxyType(_degradation_conditions())
+"""SQL conditions of what a photo can suffer from, by name."""
+
+DEGRADATIONS_OF_ROW: Final = "concat_ws('+', {})".format(
+    ", ".join(f"CASE WHEN {condition} THEN '{name}' END" for name, condition in _DEGRADATIONS.items())
+)
+"""SQL of their names, joined by `+`, for one photo."""
+
+
 def figures(database: ManifestDatabase) -> Figures:
     """All that the first page counts.
 
@@ -105,18 +129,9 @@ def _totals(database: ManifestDatabase) -> Totals:
 
 
 def _degradations(database: ManifestDatabase) -> tuple[NamedCount, ...]:
-    conditions = {
-        "noise": f"noise_sigma >= {NOISY_SIGMA} AND noise_confidence >= {SURE_ENOUGH}",
-        "blur": f"blur_sigma >= {BLURRED_SIGMA} AND blur_confidence >= {SURE_ENOUGH}",
-        "monochrome": f"is_monochrome AND monochrome_confidence >= {MINIMUM_CONFIDENCE}",
-    }
-    measured = "noise_sigma IS NOT NULL"
-    found = " OR ".join(f"coalesce({condition}, false)" for condition in conditions.values())
-    conditions["none"] = f"{measured} AND NOT ({found})"
-    conditions["not measured"] = f"NOT ({measured})"
-    counts = ", ".join(f"count(*) FILTER ({each})" for each in conditions.values())
+    counts = ", ".join(f"count(*) FILTER ({each})" for each in _DEGRADATIONS.values())
     [counted] = database.query(f"SELECT {counts} FROM photos").rows()
-    return tuple(NamedCount(*each) for each in zip(conditions, counted, strict=True))
+    return tuple(NamedCount(*each) for each in zip(_DEGRADATIONS, counted, strict=True))
 
 
 def _histograms(database: ManifestDatabase) -> Histograms:

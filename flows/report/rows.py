@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from flows.report.aggregates import finite, moment
+from flows.report.aggregates import DEGRADATIONS_OF_ROW, finite, moment
 from flows.report.folder import DATA
 from flows.report.pictures import Pictures, Shown
 from flows.report.scripts import script
@@ -38,7 +38,7 @@ ROW_COLUMNS: Final = (
     "error_class",
     "run_id",
 )
-"""Of the manifest, that the table sorts, filters and shows; `thumbnail` is added."""
+"""Of the manifest, that the table sorts, filters and shows; `degradations`, `thumbnail` are added."""
 
 CARDS: Final = 1_000
 """Photos of the gallery whose data are in its own file; the others are in the table."""
@@ -139,7 +139,9 @@ class DataFiles:
 
     def _write_rows(self) -> None:
         thumbnails = {row: pictures.thumbnail for row, pictures in self._pictures.items()}
-        for number, first, columns in self._chunks(ROW_COLUMNS, CHUNK_ROWS):
+        for number, first, columns in self._chunks(
+            ROW_COLUMNS, CHUNK_ROWS, f"{DEGRADATIONS_OF_ROW} AS degradations"
+        ):
             last = first + len(columns["source"])
             columns["thumbnail"] = [thumbnails.get(row) for row in range(first, last)]
             self._put_chunk("rows", number, first, columns=columns)
@@ -156,10 +158,10 @@ class DataFiles:
             self._progress(len(columns[names[0]]))
 
     def _chunks(
-        self, names: tuple[str, ...], rows: int
+        self, names: tuple[str, ...], rows: int, added: str = ""
     ) -> Iterator[tuple[int, int, dict[str, list[Any]]]]:
         """Number, first row and columns of each chunk of the table."""
-        result = _selected(self._database, names, "photos ORDER BY source")
+        result = _selected(self._database, names, "photos ORDER BY source", added)
         for number, columns in enumerate(result.columns(rows)):
             yield number, number * rows, columns
 

@@ -31,7 +31,11 @@
 
     rangeElement(before, after) {
       const range = element('input', {
-        type: 'range', min: 0, max: 100, step: 1, class: 'split',
+        type: 'range',
+        min: 0,
+        max: 100,
+        step: 1,
+        class: 'split',
         'aria-label': `Slider between ${before} and ${after}`,
         on: { input: () => this.setSplit(Number(this.range.value)) },
       });
@@ -45,8 +49,12 @@
         { class: 'stage', role: 'group', 'aria-label': 'Pictures' },
         this.after,
         this.before,
-        before ? element('span', { class: 'corner corner-before', 'aria-hidden': 'true' }, before) : null,
-        after ? element('span', { class: 'corner corner-after', 'aria-hidden': 'true' }, after) : null,
+        before
+          ? element('span', { class: 'corner corner-before', 'aria-hidden': 'true' }, before)
+          : null,
+        after
+          ? element('span', { class: 'corner corner-after', 'aria-hidden': 'true' }, after)
+          : null,
         this.isPair ? this.range : null,
       );
       stage.style.aspectRatio = `${this.width} / ${this.height}`;
@@ -57,7 +65,9 @@
 
     zoomButton(zoom) {
       const label = zoom === 'fit' ? 'Fit' : `${100 * zoom} %`;
-      return page.dom.button(label, () => this.setZoom(zoom), { 'aria-pressed': String(zoom === 'fit') });
+      return page.dom.button(label, () => this.setZoom(zoom), {
+        'aria-pressed': String(zoom === 'fit'),
+      });
     }
 
     // Shows another picture over the original, where it is.
@@ -74,7 +84,10 @@
     setSplit(percent) {
       this.split = percent;
       this.range.value = String(percent);
-      this.range.setAttribute('aria-valuetext', `${percent} % ${this.labels[0]}, ${100 - percent} % ${this.labels[1]}`);
+      this.range.setAttribute(
+        'aria-valuetext',
+        `${percent} % ${this.labels[0]}, ${100 - percent} % ${this.labels[1]}`,
+      );
       if (this.isPair) this.before.style.clipPath = `inset(0 ${100 - percent}% 0 0)`;
       this.stage.style.setProperty('--split', `${percent}%`);
     }
@@ -86,7 +99,9 @@
 
     setZoom(zoom) {
       this.zoom = zoom;
-      this.zoomButtons.forEach((button, at) => button.setAttribute('aria-pressed', String(ZOOMS[at] === zoom)));
+      this.zoomButtons.forEach((button, at) =>
+        button.setAttribute('aria-pressed', String(ZOOMS[at] === zoom)),
+      );
       this.stage.classList.toggle('zoomed', zoom !== 'fit');
       this.stage.classList.toggle('enlarged', zoom === '2');
       this.layOut();
@@ -109,7 +124,8 @@
     // CSS pixels for one of the picture. At 100 % one pixel of it is one of the screen.
     factor() {
       const { clientWidth, clientHeight } = this.stage;
-      if (this.zoom === 'fit') return Math.min(clientWidth / this.width, clientHeight / this.height);
+      if (this.zoom === 'fit')
+        return Math.min(clientWidth / this.width, clientHeight / this.height);
       return Number(this.zoom) / window.devicePixelRatio;
     }
 
@@ -159,7 +175,8 @@
       this.stage.setPointerCapture(event.pointerId);
       this.stage.classList.toggle('panning', isPan);
       this.stage.addEventListener('pointermove', move);
-      for (const end of ['pointerup', 'pointercancel']) this.stage.addEventListener(end, release, { once: true });
+      for (const end of ['pointerup', 'pointercancel'])
+        this.stage.addEventListener(end, release, { once: true });
       move(event);
     }
 
@@ -185,7 +202,10 @@
   function layerOf(kind, shown) {
     if (!shown) return null;
     const image = element('img', {
-      src: shown.picture.view ?? shown.picture.thumbnail, alt: shown.alt, draggable: 'false', decoding: 'async',
+      src: shown.picture.view ?? shown.picture.thumbnail,
+      alt: shown.alt,
+      draggable: 'false',
+      decoding: 'async',
     });
     return element('div', { class: `layer layer-${kind}` }, image);
   }

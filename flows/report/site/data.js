@@ -45,7 +45,11 @@
       };
       script.onerror = () => {
         script.remove();
-        reject(new Error(`The file data/${name}.js cannot be read. Copy the report's folder as a whole.`));
+        reject(
+          new Error(
+            `The file data/${name}.js cannot be read. Copy the report's folder as a whole.`,
+          ),
+        );
       };
       document.head.append(script);
     });

@@ -20,9 +20,19 @@
       this.settings = this.settingsElement(mine?.settings ?? {});
       this.state = element('p', { class: 'decision-state' });
       this.buttons = {
-        accepted: button('Accept', () => this.decide('accepted'), { class: 'accept', 'aria-keyshortcuts': 'a' }),
-        rejected: button('Reject', () => this.decide('rejected'), { class: 'reject', 'aria-keyshortcuts': 'r' }),
-        redo: button('Redo …', () => this.openSettings(), { class: 'redo', 'aria-keyshortcuts': 'd', 'aria-expanded': 'false' }),
+        accepted: button('Accept', () => this.decide('accepted'), {
+          class: 'accept',
+          'aria-keyshortcuts': 'a',
+        }),
+        rejected: button('Reject', () => this.decide('rejected'), {
+          class: 'reject',
+          'aria-keyshortcuts': 'r',
+        }),
+        redo: button('Redo …', () => this.openSettings(), {
+          class: 'redo',
+          'aria-keyshortcuts': 'd',
+          'aria-expanded': 'false',
+        }),
       };
       this.node = element(
         'section',
@@ -50,7 +60,9 @@
           'fieldset',
           {},
           element('legend', {}, 'Steps that may run'),
-          this.steps.map((box) => element('label', { class: 'check' }, box, ` ${STEP_LABELS[box.value]}`)),
+          this.steps.map((box) =>
+            element('label', { class: 'check' }, box, ` ${STEP_LABELS[box.value]}`),
+          ),
         ),
         shareField('Strength', this.strength),
         shareField('Grain kept', this.keepGrain),
@@ -67,7 +79,11 @@
     submitRedo(event) {
       event.preventDefault();
       const steps = this.steps.filter((box) => box.checked).map((box) => box.value);
-      const settings = { steps, strength: Number(this.strength.value), keep_grain: Number(this.keepGrain.value) };
+      const settings = {
+        steps,
+        strength: Number(this.strength.value),
+        keep_grain: Number(this.keepGrain.value),
+      };
       this.decide('redo', settings);
     }
 
@@ -85,7 +101,9 @@
         row: photo.row,
       });
       this.show();
-      page.dom.announce(`${page.format.DECISIONS[decision].label}: ${page.format.parts(photo.source).file}`);
+      page.dom.announce(
+        `${page.format.DECISIONS[decision].label}: ${page.format.parts(photo.source).file}`,
+      );
       this.decided(decision);
     }
 
@@ -111,7 +129,9 @@
     }
 
     mineText(mine) {
-      const isOld = mine.run_id !== this.photo.run_id || mine.restored_sha256 !== (this.photo.restored_sha256 ?? null);
+      const isOld =
+        mine.run_id !== this.photo.run_id ||
+        mine.restored_sha256 !== (this.photo.restored_sha256 ?? null);
       return [
         page.format.decision(mine.decision),
         ' ',
@@ -122,10 +142,17 @@
     }
 
     archiveText() {
-      const { review_decision: decision, reviewer, review_time: time, review_note: note } = this.photo;
+      const {
+        review_decision: decision,
+        reviewer,
+        review_time: time,
+        review_note: note,
+      } = this.photo;
       if (!decision) return 'Nothing decided yet.';
       return [
-        'In the archive: ', page.format.decision(decision), ' ',
+        'In the archive: ',
+        page.format.decision(decision),
+        ' ',
         reviewer ? ['by ', page.dom.name(reviewer), ' '] : null,
         time ? page.format.time(time) : null,
         note ? element('q', {}, page.dom.name(note)) : null,
@@ -142,7 +169,12 @@
     range.addEventListener('input', () => {
       shown.textContent = Number(range.value).toFixed(2);
     });
-    return element('label', { class: 'field share' }, element('span', {}, label, ' ', shown), range);
+    return element(
+      'label',
+      { class: 'field share' },
+      element('span', {}, label, ' ', shown),
+      range,
+    );
   }
 
   page.DecisionForm = DecisionForm;

@@ -108,10 +108,14 @@
 
   function isDecision(value) {
     return (
-      typeof value === 'object' && value !== null &&
-      typeof value.source === 'string' && typeof value.run_id === 'string' &&
-      (value.restored_sha256 ?? null) === (typeof value.restored_sha256 === 'string' ? value.restored_sha256 : null) &&
-      KINDS.includes(value.decision) && !Number.isNaN(Date.parse(value.time)) &&
+      typeof value === 'object' &&
+      value !== null &&
+      typeof value.source === 'string' &&
+      typeof value.run_id === 'string' &&
+      (value.restored_sha256 ?? null) ===
+        (typeof value.restored_sha256 === 'string' ? value.restored_sha256 : null) &&
+      KINDS.includes(value.decision) &&
+      !Number.isNaN(Date.parse(value.time)) &&
       ['string', 'undefined'].includes(typeof (value.note ?? undefined)) &&
       isSettings(value.settings)
     );
@@ -119,11 +123,14 @@
 
   function isSettings(value) {
     if (value === undefined || value === null) return true;
-    const isShare = (share) => share === undefined || (typeof share === 'number' && share >= 0 && share <= 1);
+    const isShare = (share) =>
+      share === undefined || (typeof share === 'number' && share >= 0 && share <= 1);
     return (
       typeof value === 'object' &&
-      (value.steps === undefined || (Array.isArray(value.steps) && value.steps.every((step) => STEPS.includes(step)))) &&
-      isShare(value.strength) && isShare(value.keep_grain)
+      (value.steps === undefined ||
+        (Array.isArray(value.steps) && value.steps.every((step) => STEPS.includes(step)))) &&
+      isShare(value.strength) &&
+      isShare(value.keep_grain)
     );
   }
 

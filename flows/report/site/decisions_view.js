@@ -10,11 +10,16 @@
       this.decisions = page.decisions;
       this.message = element('p', { class: 'message', role: 'status' });
       this.reviewer = element('input', {
-        type: 'text', maxlength: page.limits.LONGEST_NAME, autocomplete: 'name',
+        type: 'text',
+        maxlength: page.limits.LONGEST_NAME,
+        autocomplete: 'name',
         on: { change: () => this.decisions.setReviewer(this.reviewer.value) },
       });
       this.file = element('input', {
-        type: 'file', accept: '.json,application/json', class: 'visually-hidden', 'aria-label': 'Decision file to import',
+        type: 'file',
+        accept: '.json,application/json',
+        class: 'visually-hidden',
+        'aria-label': 'Decision file to import',
         on: { change: () => this.takeFile() },
       });
       this.body = element('div', {});
@@ -22,7 +27,9 @@
         main,
         element('h1', { tabindex: -1 }, 'Decisions'),
         element('p', { class: 'lead' }, 'Kept in this browser until they are in the archive.'),
-        this.actions(), this.message, this.body,
+        this.actions(),
+        this.message,
+        this.body,
       );
       this.listener = () => this.render();
       this.decisions.addEventListener('change', this.listener);
@@ -39,7 +46,9 @@
         'div',
         { class: 'decision-actions' },
         field('Reviewer', this.reviewer),
-        page.server ? button('Apply to the archive', () => this.apply(), { class: 'primary' }) : null,
+        page.server
+          ? button('Apply to the archive', () => this.apply(), { class: 'primary' })
+          : null,
         this.exportButton,
         button('Import …', () => this.file.click()),
         this.file,
@@ -58,9 +67,23 @@
       this.exportButton.disabled = decisions.size === 0;
       page.dom.replace(
         this.body,
-        decisions.isKept ? null : element('p', { class: 'warning' }, 'This browser keeps nothing for this page: export before you close it.'),
+        decisions.isKept
+          ? null
+          : element(
+              'p',
+              { class: 'warning' },
+              'This browser keeps nothing for this page: export before you close it.',
+            ),
         page.server ? element('p', {}, page.server.state) : this.command(),
-        decisions.size ? this.tableElement() : element('p', {}, 'Nothing decided here yet. Begin with ', element('a', { href: '#review' }, 'what needs review'), '.'),
+        decisions.size
+          ? this.tableElement()
+          : element(
+              'p',
+              {},
+              'Nothing decided here yet. Begin with ',
+              element('a', { href: '#review' }, 'what needs review'),
+              '.',
+            ),
       );
     }
 
@@ -76,7 +99,10 @@
     tableElement() {
       const all = this.decisions.all().sort((a, b) => (a.time < b.time ? 1 : -1));
       const counts = Object.entries(page.format.DECISIONS)
-        .map(([kind, { label }]) => [all.filter(({ decision }) => decision === kind).length, label.toLowerCase()])
+        .map(([kind, { label }]) => [
+          all.filter(({ decision }) => decision === kind).length,
+          label.toLowerCase(),
+        ])
         .filter(([count]) => count)
         .map(([count, label]) => `${page.format.number(count)} ${label}`);
       return page.dom.table(
@@ -95,7 +121,10 @@
         settingsText(decision),
         decision.note ? page.dom.name(decision.note) : '–',
         page.format.time(decision.time),
-        button('Remove', () => this.decisions.remove([decision.source]), { class: 'quiet', 'aria-label': `Remove the decision about ${file.slice(0, 200)}` }),
+        button('Remove', () => this.decisions.remove([decision.source]), {
+          class: 'quiet',
+          'aria-label': `Remove the decision about ${file.slice(0, 200)}`,
+        }),
       ];
     }
 
@@ -124,7 +153,9 @@
       if (!chosen) return;
       try {
         const taken = this.decisions.merge(JSON.parse(await chosen.text()));
-        this.say(`${page.format.count(taken, 'decision')} imported; those that you made later stay.`);
+        this.say(
+          `${page.format.count(taken, 'decision')} imported; those that you made later stay.`,
+        );
       } catch (error) {
         const text = error instanceof SyntaxError ? 'This is no decision file.' : error.message;
         this.say(`Nothing imported. ${text}`);
@@ -152,7 +183,8 @@
     removeAll() {
       const { decisions } = this;
       const question = `Remove ${page.format.count(decisions.size, 'decision')} from this browser? What was not exported is lost.`;
-      if (decisions.size && window.confirm(question)) decisions.remove(decisions.all().map(({ source }) => source));
+      if (decisions.size && window.confirm(question))
+        decisions.remove(decisions.all().map(({ source }) => source));
     }
 
     say(text) {
@@ -175,7 +207,10 @@
 
   // decisions-<archive>-<date>.json
   function fileName() {
-    const archive = page.summary.title.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 60);
+    const archive = page.summary.title
+      .replace(/[^A-Za-z0-9_-]+/g, '-')
+      .replace(/^-+|-+$/g, '')
+      .slice(0, 60);
     return `decisions-${archive || 'archive'}-${new Date().toISOString().slice(0, 10)}.json`;
   }
 

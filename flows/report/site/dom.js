@@ -12,7 +12,8 @@
     const made = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
       if (name === 'on') {
-        for (const [event, listener] of Object.entries(value)) made.addEventListener(event, listener);
+        for (const [event, listener] of Object.entries(value))
+          made.addEventListener(event, listener);
       } else if (value !== null && value !== undefined && value !== false) {
         setAttribute(made, name, value === true ? '' : String(value));
       }
@@ -87,7 +88,11 @@
       element('th', { scope: 'col', class: isNumber[at] ? 'number' : null }, text),
     );
     const body = rows.map((row) =>
-      element('tr', {}, row.map((cell, at) => tableCell(cell, at === 0, isNumber[at]))),
+      element(
+        'tr',
+        {},
+        row.map((cell, at) => tableCell(cell, at === 0, isNumber[at])),
+      ),
     );
     return element(
       'div',
@@ -102,8 +107,12 @@
     );
   }
 
-  const isFigure = (cell) =>
-    typeof cell === 'number' || (cell instanceof Element && cell.classList.contains('figure'));
+  const isFigure = (value) => {
+    const [cell] = [value].flat();
+    return (
+      typeof cell === 'number' || (cell instanceof Element && cell.classList.contains('figure'))
+    );
+  };
 
   function tableCell(cell, isHeading, isNumber) {
     const content = typeof cell === 'number' ? page.format.number(cell) : (cell ?? '–');
@@ -134,5 +143,17 @@
     );
   }
 
-  page.dom = { element, replace, append, name, path, button, field, select, table, announce, pager };
+  page.dom = {
+    element,
+    replace,
+    append,
+    name,
+    path,
+    button,
+    field,
+    select,
+    table,
+    announce,
+    pager,
+  };
 })(window.restoreArchive.page);

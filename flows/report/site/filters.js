@@ -5,7 +5,15 @@
   const { element, button, field, select } = page.dom;
   const { NONE, RANGES, SORTS } = page.query;
   const TYPING_MS = 250; // that a search waits for the next letter
-  const SORT_LABELS = { source: 'Name', needs_review: 'Needs review', decision: 'Decision', noise_sigma: 'Noise before', noise_sigma_after: 'Noise after', blur_sigma: 'Blur before', blur_sigma_after: 'Blur after' };
+  const SORT_LABELS = {
+    source: 'Name',
+    needs_review: 'Needs review',
+    decision: 'Decision',
+    noise_sigma: 'Noise before',
+    noise_sigma_after: 'Noise after',
+    blur_sigma: 'Blur before',
+    blur_sigma_after: 'Blur after',
+  };
 
   const sortLabel = (name) => SORT_LABELS[name] ?? page.format.words(name);
 
@@ -26,7 +34,12 @@
       this.chips = element('div', { class: 'chips' });
       this.node = element(
         'form',
-        { class: 'filters', role: 'search', 'aria-label': 'Photos', on: { submit: (event) => event.preventDefault() } },
+        {
+          class: 'filters',
+          role: 'search',
+          'aria-label': 'Photos',
+          on: { submit: (event) => event.preventDefault() },
+        },
         element('div', { class: 'filter-row' }, this.search, this.choices(), this.sortField()),
         this.more,
         this.chips,
@@ -36,7 +49,10 @@
     searchField() {
       let timer;
       const input = element('input', {
-        type: 'search', placeholder: 'Part of a name or folder', autocomplete: 'off', spellcheck: 'false',
+        type: 'search',
+        placeholder: 'Part of a name or folder',
+        autocomplete: 'off',
+        spellcheck: 'false',
         'aria-keyshortcuts': '/',
         on: {
           input: () => {
@@ -62,9 +78,16 @@
       const labels = (kinds) => Object.entries(kinds).map(([key, { label }]) => [key, label]);
       const found = page.summary.degradations.map(({ name }) => name);
       return [
-        this.choice('review', 'Needs review', [['yes', 'Yes'], ['no', 'No']]),
+        this.choice('review', 'Needs review', [
+          ['yes', 'Yes'],
+          ['no', 'No'],
+        ]),
         this.choice('status', 'Status', labels(STATUSES)),
-        this.choice('degradation', 'Found', found.map((name) => [name, DEGRADATIONS[name] ?? name])),
+        this.choice(
+          'degradation',
+          'Found',
+          found.map((name) => [name, DEGRADATIONS[name] ?? name]),
+        ),
         this.choice('decision', 'Decision', [[NONE, 'None yet'], ...labels(DECISIONS)]),
       ];
     }
@@ -72,12 +95,21 @@
     texts() {
       const { plans, cameras, failures, runs } = page.summary;
       const short = (text) => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
-      const options = (values) => values.map((value) => (value ? [value, short(value)] : [NONE, 'None']));
+      const options = (values) =>
+        values.map((value) => (value ? [value, short(value)] : [NONE, 'None']));
       return [
-        this.choice('step', 'Step taken', page.limits.STEPS.map((step) => [step, page.format.words(step)])),
+        this.choice(
+          'step',
+          'Step taken',
+          page.limits.STEPS.map((step) => [step, page.format.words(step)]),
+        ),
         this.choice('plan', 'Plan', options(plans.map(({ plan }) => plan))),
         this.choice('camera', 'Camera or scanner', options(cameras.map(({ camera }) => camera))),
-        this.choice('error_class', 'Failure', options(failures.map((failure) => failure.error_class))),
+        this.choice(
+          'error_class',
+          'Failure',
+          options(failures.map((failure) => failure.error_class)),
+        ),
         this.choice('run_id', 'Run', options(runs.map((run) => run.run_id).reverse())),
       ];
     }
@@ -86,11 +118,21 @@
       const list = element(
         'datalist',
         { id: 'folders' },
-        page.summary.folders.filter(({ folder }) => folder).map(({ folder }) => element('option', { value: folder })),
+        page.summary.folders
+          .filter(({ folder }) => folder)
+          .map(({ folder }) => element('option', { value: folder })),
       );
       const input = element('input', {
-        type: 'text', list: 'folders', autocomplete: 'off',
-        on: { change: () => this.change({ folder: input.value.replace(/\/+$/, ''), below: below.checked ? 'yes' : '' }) },
+        type: 'text',
+        list: 'folders',
+        autocomplete: 'off',
+        on: {
+          change: () =>
+            this.change({
+              folder: input.value.replace(/\/+$/, ''),
+              below: below.checked ? 'yes' : '',
+            }),
+        },
       });
       const below = element('input', {
         type: 'checkbox',
@@ -98,13 +140,22 @@
       });
       this.controls.set('folder', input);
       this.below = below;
-      return element('div', { class: 'field' }, field('Folder', input), list, element('label', { class: 'check' }, below, ' with its subfolders'));
+      return element(
+        'div',
+        { class: 'field' },
+        field('Folder', input),
+        list,
+        element('label', { class: 'check' }, below, ' with its subfolders'),
+      );
     }
 
     rangeField(name) {
       const bound = (label) =>
         element('input', {
-          type: 'number', step: 'any', placeholder: label, 'aria-label': `${sortLabel(name)}, ${label}`,
+          type: 'number',
+          step: 'any',
+          placeholder: label,
+          'aria-label': `${sortLabel(name)}, ${label}`,
           on: { change: () => this.changeRange(name) },
         });
       const bounds = [bound('least'), bound('most')];
@@ -123,8 +174,15 @@
     }
 
     sortField() {
-      const options = SORTS.flatMap((name) => [[name, `${sortLabel(name)} ↑`], [`-${name}`, `${sortLabel(name)} ↓`]]);
-      this.sort = select(options, 'source', { on: { change: () => this.change({ sort: this.sort.value === 'source' ? '' : this.sort.value }) } });
+      const options = SORTS.flatMap((name) => [
+        [name, `${sortLabel(name)} ↑`],
+        [`-${name}`, `${sortLabel(name)} ↓`],
+      ]);
+      this.sort = select(options, 'source', {
+        on: {
+          change: () => this.change({ sort: this.sort.value === 'source' ? '' : this.sort.value }),
+        },
+      });
       return field('Order', this.sort);
     }
 
@@ -133,37 +191,68 @@
       for (const [name, control] of this.controls) {
         if (Array.isArray(control)) {
           const bounds = query.range(name) ?? [NaN, NaN];
-          control.forEach((input, at) => put(input, Number.isNaN(bounds[at]) ? '' : String(bounds[at])));
+          control.forEach((input, at) =>
+            put(input, Number.isNaN(bounds[at]) ? '' : String(bounds[at])),
+          );
         } else {
           put(control, query.get(name));
         }
       }
       this.below.checked = query.get('below') !== '';
       this.sort.value = `${query.descending ? '-' : ''}${query.sort}`;
-      if (query.filters.some((name) => ['step', 'plan', 'camera', 'error_class', 'run_id', 'folder'].includes(name) || name in RANGES)) this.more.open = true;
+      if (
+        query.filters.some(
+          (name) =>
+            ['step', 'plan', 'camera', 'error_class', 'run_id', 'folder'].includes(name) ||
+            name in RANGES,
+        )
+      )
+        this.more.open = true;
       this.showChips(query);
     }
 
     // What is set, each with a way to take it back.
     showChips(query) {
       const chip = (name) =>
-        button([this.chipText(query, name), element('span', { 'aria-hidden': 'true' }, ' ×')], () => this.change({ [name]: '' }), {
-          class: 'chip', 'aria-label': `Remove the filter ${this.chipText(query, name)}`,
-        });
+        button(
+          [this.chipText(query, name), element('span', { 'aria-hidden': 'true' }, ' ×')],
+          () => this.change({ [name]: '' }),
+          {
+            class: 'chip',
+            'aria-label': `Remove the filter ${this.chipText(query, name)}`,
+          },
+        );
       const all = query.filters;
-      const clear = button('Clear all', () => this.change(Object.fromEntries(all.map((name) => [name, '']))), { class: 'quiet' });
+      const clear = button(
+        'Clear all',
+        () => this.change(Object.fromEntries(all.map((name) => [name, '']))),
+        { class: 'quiet' },
+      );
       page.dom.replace(this.chips, all.map(chip), all.length > 1 ? clear : null);
     }
 
     chipText(query, name) {
-      const label = { q: 'Search', review: 'Needs review', degradation: 'Found', step: 'Step', error_class: 'Failure', run_id: 'Run', folder: 'Folder' }[name] ?? sortLabel(name);
+      const label =
+        {
+          q: 'Search',
+          review: 'Needs review',
+          degradation: 'Found',
+          step: 'Step',
+          error_class: 'Failure',
+          run_id: 'Run',
+          folder: 'Folder',
+        }[name] ?? sortLabel(name);
       const range = name in RANGES ? query.range(name) : null;
       if (range) {
-        const [least, most] = range.map((bound) => (Number.isNaN(bound) ? '…' : page.format.number(bound, 2)));
+        const [least, most] = range.map((bound) =>
+          Number.isNaN(bound) ? '…' : page.format.number(bound, 2),
+        );
         return `${label}: ${least} to ${most}`;
       }
       const value = query.get(name);
-      const option = [...(this.controls.get(name)?.options ?? [])].find((each) => each.value === value);
+      const option = [...(this.controls.get(name)?.options ?? [])].find(
+        (each) => each.value === value,
+      );
       return `${label}: ${option?.textContent ?? (value.slice(0, 80) || 'top folder')}`;
     }
   }
@@ -171,7 +260,11 @@
   function put(control, value) {
     if (control === document.activeElement && control.type !== 'select-one') return;
     // A value that no option has, such as a camera beyond those listed, gets one.
-    if (control.tagName === 'SELECT' && value && ![...control.options].some((option) => option.value === value)) {
+    if (
+      control.tagName === 'SELECT' &&
+      value &&
+      ![...control.options].some((option) => option.value === value)
+    ) {
       control.append(element('option', { value }, value.slice(0, 60)));
     }
     control.value = value;

@@ -48,6 +48,10 @@
     return formats.get(digits).format(value);
   }
 
+  // A number with three digits that mean something.
+  const three = new Intl.NumberFormat(LANGUAGE, { maximumSignificantDigits: 3 });
+  const significant = (value) => (Math.abs(value) >= 1000 ? number(value, 0) : three.format(value));
+
   // A measure, always with so many digits, so that columns of them line up.
   function measure(value, digits = 1) {
     if (value === null || value === undefined || Number.isNaN(value)) return '–';
@@ -126,12 +130,31 @@
   function badge(kinds, key, prefix) {
     const { label, sign } = kinds[key] ?? { label: String(key), sign: '·' };
     const mark = page.dom.element('span', { class: 'sign', 'aria-hidden': 'true' }, sign);
-    return page.dom.element('span', { class: `badge ${prefix}-${key in kinds ? key : 'other'}` }, mark, ` ${label}`);
+    return page.dom.element(
+      'span',
+      { class: `badge ${prefix}-${key in kinds ? key : 'other'}` },
+      mark,
+      ` ${label}`,
+    );
   }
 
   page.format = {
-    STATUSES, DECISIONS, DEGRADATIONS,
-    number, measure, bytes, megapixels, duration, share, time, count, parts, words, steps, folded,
+    STATUSES,
+    DECISIONS,
+    DEGRADATIONS,
+    number,
+    significant,
+    measure,
+    bytes,
+    megapixels,
+    duration,
+    share,
+    time,
+    count,
+    parts,
+    words,
+    steps,
+    folded,
     status: (status) => badge(STATUSES, status, 'status'),
     decision: (decision) => badge(DECISIONS, decision, 'decision'),
   };

@@ -23,7 +23,9 @@
   ];
 
   function isTyping({ target }) {
-    return target.matches('textarea, select, input:not([type=checkbox], [type=range], [type=file]), [contenteditable]');
+    return target.matches(
+      'textarea, select, input:not([type=checkbox], [type=range], [type=file]), [contenteditable]',
+    );
   }
 
   // Keys that mean something to what has the focus.

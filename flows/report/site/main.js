@@ -51,7 +51,8 @@
     document.title = `${page.view.title()} – ${page.summary.title}`.slice(0, 200);
     markSection();
     if (isOther || isOtherPage) window.scrollTo(0, 0);
-    if ((isOther || isOtherPage) && !isFirst) main.querySelector('h1')?.focus({ preventScroll: true });
+    if ((isOther || isOtherPage) && !isFirst)
+      main.querySelector('h1')?.focus({ preventScroll: true });
     page.afterRoute?.();
     page.afterRoute = null;
   }
@@ -67,7 +68,12 @@
 
   function showError(error) {
     const again = page.dom.button('Load the page again', () => window.location.reload());
-    page.dom.replace(main, page.dom.element('h1', { tabindex: -1 }, 'This cannot be shown'), page.dom.element('p', { role: 'alert' }, error.message), again);
+    page.dom.replace(
+      main,
+      page.dom.element('h1', { tabindex: -1 }, 'This cannot be shown'),
+      page.dom.element('p', { role: 'alert' }, error.message),
+      again,
+    );
     main.querySelector('h1').focus();
     route = null;
   }
@@ -105,8 +111,16 @@
     page.dom.replace(document.getElementById('archive-name'), page.dom.name(summary.title));
     page.dom.replace(
       document.getElementById('foot'),
-      page.dom.element('p', {}, 'Report of ', page.dom.name(summary.archive), ', made ', page.format.time(summary.generated), ` by ${summary.software}. `,
-        summary.source ? ['Originals: ', page.dom.name(summary.source), '.'] : null),
+      page.dom.element(
+        'p',
+        {},
+        'Report of ',
+        page.dom.name(summary.archive),
+        ', made ',
+        page.format.time(summary.generated),
+        ` by ${summary.software}. `,
+        summary.source ? ['Originals: ', page.dom.name(summary.source), '.'] : null,
+      ),
     );
     page.decisions.addEventListener('change', showCounts);
     showCounts();
@@ -118,7 +132,15 @@
   function start() {
     const { summary } = page;
     if (!summary || !page.columns) {
-      page.dom.replace(main, page.dom.element('h1', {}, 'This report is not whole'), page.dom.element('p', {}, 'Its folder “data” is missing or damaged. Copy the report’s folder as a whole, or make the report again.'));
+      page.dom.replace(
+        main,
+        page.dom.element('h1', {}, 'This report is not whole'),
+        page.dom.element(
+          'p',
+          {},
+          'Its folder “data” is missing or damaged. Copy the report’s folder as a whole, or make the report again.',
+        ),
+      );
       return;
     }
     page.table = new page.PhotoTable(summary.rows, summary.chunk_rows);
@@ -126,7 +148,9 @@
     page.list = { rows: null, back: '#photos', label: 'Photos' };
     if (summary.serve) {
       page.server = new page.Server(summary.serve.token, page.decisions);
-      page.server.takeSaved().catch((error) => page.server.say(`The server is not there: ${error.message}`));
+      page.server
+        .takeSaved()
+        .catch((error) => page.server.say(`The server is not there: ${error.message}`));
     }
     startTheme();
     startFrame();

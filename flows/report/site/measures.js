@@ -8,7 +8,14 @@
   // Measures of which less is better; of the others it cannot be said.
   const LESS_IS_BETTER = ['noise_sigma', 'blur_sigma', 'blockiness', 'niqe', 'brisque'];
   const CONFIDENCES = { noise_sigma: 'noise_confidence', blur_sigma: 'blur_confidence' };
-  const SINGLE = ['change_psnr_db', 'change_ssim', 'change_delta_e00', 'faces', 'faces_ssim', 'colour_uncertainty'];
+  const SINGLE = [
+    'change_psnr_db',
+    'change_ssim',
+    'change_delta_e00',
+    'faces',
+    'faces_ssim',
+    'colour_uncertainty',
+  ];
 
   // [name, column before, column after] of all measures that the manifest has twice.
   function pairs() {
@@ -39,7 +46,9 @@
     if (typeof before !== 'number' || typeof after !== 'number') return null;
     const change = after - before;
     if (Math.abs(change) < 5e-4) return 'same';
-    const size = before ? `${change > 0 ? '+' : '−'}${number(Math.abs((100 * change) / before), 0)} %` : number(change);
+    const size = before
+      ? `${change > 0 ? '+' : '−'}${number(Math.abs((100 * change) / before), 0)} %`
+      : number(change);
     if (!LESS_IS_BETTER.includes(name)) return size;
     return [size, element('small', {}, change < 0 ? ' better' : ' worse')];
   }
@@ -49,29 +58,42 @@
       .filter(([, before, after]) => known(photo[before]) || known(photo[after]))
       .map(([name, before, after]) => [
         heading(before, words(name)),
-        figure(photo[before]),
+        [figure(photo[before]), certainty(photo[CONFIDENCES[name]])],
         figure(photo[after]),
         difference(name, photo[before], photo[after]) ?? '–',
-        CONFIDENCES[name] && known(photo[CONFIDENCES[name]]) ? figure(photo[CONFIDENCES[name]]) : '–',
       ]);
     if (!rows.length) return null;
-    return table('Before and after', ['Measure', 'Before', 'After', 'Change', 'Confidence'], rows, 'measures');
+    return table('Before and after', ['Measure', 'Before', 'After', 'Change'], rows, 'measures');
   }
 
   function changes(photo) {
-    const rows = SINGLE.filter((name) => known(photo[name])).map((name) => [heading(name), figure(photo[name])]);
+    const rows = SINGLE.filter((name) => known(photo[name])).map((name) => [
+      heading(name),
+      figure(photo[name]),
+    ]);
     return rows.length ? table('Amount of change', ['Measure', 'Value'], rows, 'measures') : null;
+  }
+
+  // How certain the assessment was.
+  function certainty(confidence) {
+    return known(confidence)
+      ? element('small', {}, ` ${number(100 * confidence, 0)} % sure`)
+      : null;
   }
 
   const known = (value) => value !== null && value !== undefined;
 
   function figure(value) {
-    return typeof value === 'number' ? element('span', { class: 'figure' }, number(value, 3)) : '–';
+    return typeof value === 'number'
+      ? element('span', { class: 'figure', title: value }, page.format.significant(value))
+      : '–';
   }
 
   // How the photo came about: everything that proves what was done to which file.
   function provenance(photo) {
-    const seconds = ['decode', 'assess', 'restore', 'encode', 'put'].map((step) => photo[`seconds_${step}`] ?? 0);
+    const seconds = ['decode', 'assess', 'restore', 'encode', 'put'].map(
+      (step) => photo[`seconds_${step}`] ?? 0,
+    );
     const all = seconds.reduce((sum, each) => sum + each, 0);
     return definitions([
       ['Run', photo.run_id],
@@ -98,12 +120,20 @@
 
   function models({ models: names, model_sha256: hashes }) {
     if (!names?.length) return null;
-    return element('ul', { class: 'plain' }, names.map((name, at) => element('li', {}, name, ' ', code(hashes?.[at]))));
+    return element(
+      'ul',
+      { class: 'plain' },
+      names.map((name, at) => element('li', {}, name, ' ', code(hashes?.[at]))),
+    );
   }
 
   function file(path, size, sha256) {
     if (!path) return null;
-    return [page.dom.name(path), element('div', { class: 'muted' }, page.format.bytes(size)), code(sha256)];
+    return [
+      page.dom.name(path),
+      element('div', { class: 'muted' }, page.format.bytes(size)),
+      code(sha256),
+    ];
   }
 
   const code = (text) => (text ? element('code', { class: 'hash' }, text) : null);
@@ -113,10 +143,9 @@
     return element(
       'dl',
       { class: 'terms' },
-      terms.filter(([, value]) => known(value) && value !== '').map(([term, value]) => [
-        element('dt', {}, term),
-        element('dd', {}, value),
-      ]),
+      terms
+        .filter(([, value]) => known(value) && value !== '')
+        .map(([term, value]) => [element('dt', {}, term), element('dd', {}, value)]),
     );
   }
 

@@ -17,9 +17,13 @@
     async update({ rest }) {
       const row = Number.parseInt(rest, 10);
       const current = (this.current = Symbol('photo')); // an older one that arrives late is dropped
-      if (!(row >= 0 && row < page.summary.rows)) throw new Error(`This report has no photo ${rest}.`);
+      if (!(row >= 0 && row < page.summary.rows))
+        throw new Error(`This report has no photo ${rest}.`);
       await page.table.need([row]);
-      const [details, pictures] = await Promise.all([page.data.details(row), page.data.pictures(row)]);
+      const [details, pictures] = await Promise.all([
+        page.data.details(row),
+        page.data.pictures(row),
+      ]);
       if (current !== this.current) return false;
       this.photo = { ...details, ...page.table.row(row) };
       this.pictures = pictures;
@@ -53,7 +57,11 @@
         'header',
         { class: 'photo-head' },
         this.steps(),
-        element('h1', { tabindex: -1, class: file.length > 80 ? 'long' : null }, page.dom.name(file)),
+        element(
+          'h1',
+          { tabindex: -1, class: file.length > 80 ? 'long' : null },
+          page.dom.name(file),
+        ),
         element(
           'p',
           { class: 'meta' },
@@ -80,7 +88,11 @@
         'nav',
         { class: 'steps', 'aria-label': 'Photos' },
         element('a', { class: 'back', href: back }, `↑ ${label}`),
-        element('span', { class: 'muted' }, at < 0 ? '' : `${page.format.number(at + 1)} of ${page.format.number(count)}`),
+        element(
+          'span',
+          { class: 'muted' },
+          at < 0 ? '' : `${page.format.number(at + 1)} of ${page.format.number(count)}`,
+        ),
         link(this.neighbours[0], '‹ Previous', 'prev'),
         link(this.neighbours[1], 'Next ›', 'next'),
       );
@@ -94,7 +106,12 @@
       this.afters = [shown(after, 'Restored'), shown(colorized, 'Colorized')].filter(Boolean);
       const original = shown(before, 'Original');
       if (!original && !this.afters.length) {
-        return element('p', { class: 'no-pictures' }, 'This report has no pictures of this photo. ', this.pictureHint());
+        return element(
+          'p',
+          { class: 'no-pictures' },
+          'This report has no pictures of this photo. ',
+          this.pictureHint(),
+        );
       }
       this.compare = new page.Compare(original, this.afters[0] ?? null);
       return element(
@@ -115,16 +132,26 @@
       this.afterButtons = this.afters.map((after, at) =>
         button(after.label, () => this.choose(at), { 'aria-pressed': String(at === 0) }),
       );
-      return element('div', { class: 'group', role: 'group', 'aria-label': 'Compared with' }, this.afterButtons);
+      return element(
+        'div',
+        { class: 'group', role: 'group', 'aria-label': 'Compared with' },
+        this.afterButtons,
+      );
     }
 
     choose(at) {
       this.compare.replaceAfter(this.afters[at]);
-      this.afterButtons.forEach((made, each) => made.setAttribute('aria-pressed', String(each === at)));
+      this.afterButtons.forEach((made, each) =>
+        made.setAttribute('aria-pressed', String(each === at)),
+      );
     }
 
     zooms() {
-      return element('div', { class: 'group', role: 'group', 'aria-label': 'Zoom' }, this.compare.zoomButtons);
+      return element(
+        'div',
+        { class: 'group', role: 'group', 'aria-label': 'Zoom' },
+        this.compare.zoomButtons,
+      );
     }
 
     viewNote() {
@@ -134,7 +161,12 @@
       if (!shown.view) notes.push('Only a small picture of this photo is in the report.');
       else if (shown.scale < 1) notes.push('The pictures are reduced; 100 % is of what is here.');
       if (!before) notes.push('The original’s picture is not in the report.');
-      return element('span', { class: 'muted' }, this.compare.zoomText, notes.map((note) => ` · ${note}`));
+      return element(
+        'span',
+        { class: 'muted' },
+        this.compare.zoomText,
+        notes.map((note) => ` · ${note}`),
+      );
     }
 
     reasons() {
@@ -142,10 +174,20 @@
       const reasons = photo.review_reasons ?? [];
       return [
         photo.needs_review
-          ? element('section', { class: 'reasons' }, element('h2', {}, 'Why it needs your eyes'), sentences(reasons))
+          ? element(
+              'section',
+              { class: 'reasons' },
+              element('h2', {}, 'Why it needs your eyes'),
+              sentences(reasons),
+            )
           : null,
         photo.error_class
-          ? element('section', { class: 'reasons failure' }, element('h2', {}, photo.error_class), element('p', {}, page.dom.name(photo.error_message ?? '')))
+          ? element(
+              'section',
+              { class: 'reasons failure' },
+              element('h2', {}, photo.error_class),
+              element('p', {}, page.dom.name(photo.error_message ?? '')),
+            )
           : null,
       ];
     }
@@ -156,7 +198,12 @@
         checked: page.memory.get(NEXT_KEY) !== 'no',
         on: { change: () => page.memory.set(NEXT_KEY, box.checked ? 'yes' : 'no') },
       });
-      return element('label', { class: 'check go-on' }, box, ' Go on to the next photo after a decision');
+      return element(
+        'label',
+        { class: 'check go-on' },
+        box,
+        ' Go on to the next photo after a decision',
+      );
     }
 
     afterDecision() {
@@ -172,11 +219,19 @@
     facts() {
       const { photo } = this;
       const section = (title, ...content) =>
-        content.flat().some(Boolean) ? element('section', {}, element('h2', {}, title), content) : null;
+        content.flat().some(Boolean)
+          ? element('section', {}, element('h2', {}, title), content)
+          : null;
       const plan = page.format.steps(photo.plan);
-      const planned = plan.length ? element('p', {}, 'Taken: ', element('strong', {}, plan.join(', then '))) : null;
+      const planned = plan.length
+        ? element('p', {}, 'Taken: ', element('strong', {}, plan.join(', then ')))
+        : null;
       const withheld = photo.withheld?.length
-        ? element('p', {}, `Left the photo no better, so that it kept its original: ${photo.withheld.join(', ')}`)
+        ? element(
+            'p',
+            {},
+            `Left the photo no better, so that it kept its original: ${photo.withheld.join(', ')}`,
+          )
         : null;
       return [
         section('Measures', page.measures.comparison(photo), page.measures.changes(photo)),
@@ -194,22 +249,37 @@
     // What keys do here, beside those of every page.
     get keys() {
       return {
-        j: () => this.go(1), k: () => this.go(-1), ArrowRight: () => this.go(1), ArrowLeft: () => this.go(-1),
-        a: () => this.form.decide('accepted'), r: () => this.form.decide('rejected'),
-        d: () => this.form.openSettings(), u: () => this.form.undo(), n: () => this.form.note.focus(),
-        z: () => this.compare?.toggleZoom(), b: () => this.compare?.flip(), c: () => this.nextAfter(),
-        Escape: () => { window.location.hash = page.list.back; },
+        j: () => this.go(1),
+        k: () => this.go(-1),
+        ArrowRight: () => this.go(1),
+        ArrowLeft: () => this.go(-1),
+        a: () => this.form.decide('accepted'),
+        r: () => this.form.decide('rejected'),
+        d: () => this.form.openSettings(),
+        u: () => this.form.undo(),
+        n: () => this.form.note.focus(),
+        z: () => this.compare?.toggleZoom(),
+        b: () => this.compare?.flip(),
+        c: () => this.nextAfter(),
+        Escape: () => {
+          window.location.hash = page.list.back;
+        },
       };
     }
 
     nextAfter() {
-      if (this.afterButtons) this.choose(this.afterButtons[0].getAttribute('aria-pressed') === 'true' ? 1 : 0);
+      if (this.afterButtons)
+        this.choose(this.afterButtons[0].getAttribute('aria-pressed') === 'true' ? 1 : 0);
     }
   }
 
   function sentences(texts) {
     if (!texts.length) return null;
-    return element('ul', { class: 'sentences' }, texts.map((text) => element('li', {}, page.dom.name(text))));
+    return element(
+      'ul',
+      { class: 'sentences' },
+      texts.map((text) => element('li', {}, page.dom.name(text))),
+    );
   }
 
   page.PhotoView = PhotoView;

@@ -5,25 +5,98 @@
   const { element } = page.dom;
   const { measure, number } = page.format;
 
-  // Name, heading, what a cell holds. `wide` ones are left out on narrow screens.
+  // Name, heading, what a cell holds; `hide` names the class of what narrow screens leave out.
   const COLUMNS = [
-    { name: 'source', label: 'Photo', cell: (photo) => element('a', { href: `#photo/${photo.row}` }, page.dom.path(photo.source)) },
+    {
+      name: 'source',
+      label: 'Photo',
+      cell: (photo) => element('a', { href: `#photo/${photo.row}` }, page.dom.path(photo.source)),
+    },
     { name: 'status', label: 'Status', cell: (photo) => page.format.status(photo.status) },
-    { name: 'needs_review', label: 'Review', cell: (photo) => (photo.needs_review ? element('span', { class: 'badge review' }, element('span', { class: 'sign', 'aria-hidden': 'true' }, '◉'), ' Needed') : '–') },
-    { name: 'decision', label: 'Decision', cell: (photo) => (photo.decision ? page.format.decision(photo.decision) : '–') },
-    { name: 'plan', label: 'Steps', wide: true, cell: (photo) => page.format.steps(photo.plan).join(', ') || photo.error_class || '–' },
-    { name: 'noise_sigma', label: 'Noise', unit: 'before → after', number: true, cell: (photo) => beforeAfter(photo.noise_sigma, photo.noise_sigma_after, 1) },
-    { name: 'blur_sigma', label: 'Blur', unit: 'px', number: true, cell: (photo) => beforeAfter(photo.blur_sigma, photo.blur_sigma_after, 2) },
-    { name: 'change_psnr_db', label: 'PSNR', unit: 'dB', number: true, cell: (photo) => measure(photo.change_psnr_db, 1) },
-    { name: 'change_ssim', label: 'SSIM', number: true, wide: true, cell: (photo) => measure(photo.change_ssim, 3) },
-    { name: 'change_delta_e00', label: 'ΔE00', number: true, wide: true, cell: (photo) => measure(photo.change_delta_e00, 2) },
-    { name: 'width', label: 'Size', unit: 'px', number: true, wide: true, cell: (photo) => (photo.width ? `${photo.width} × ${photo.height}` : '–') },
-    { name: 'camera', label: 'Camera', wide: true, cell: (photo) => (photo.camera ? page.dom.name(photo.camera) : '–') },
+    {
+      name: 'needs_review',
+      label: 'Review',
+      cell: (photo) =>
+        photo.needs_review
+          ? element(
+              'span',
+              { class: 'badge review' },
+              element('span', { class: 'sign', 'aria-hidden': 'true' }, '◉'),
+              element('span', { class: 'word' }, ' Needed'),
+            )
+          : '–',
+    },
+    {
+      name: 'decision',
+      label: 'Decision',
+      hide: 'middling',
+      cell: (photo) => (photo.decision ? page.format.decision(photo.decision) : '–'),
+    },
+    {
+      name: 'plan',
+      label: 'Steps',
+      hide: 'wide',
+      cell: (photo) => page.format.steps(photo.plan).join(', ') || photo.error_class || '–',
+    },
+    {
+      name: 'noise_sigma',
+      label: 'Noise',
+      unit: 'before → after',
+      hide: 'middling',
+      number: true,
+      cell: (photo) => beforeAfter(photo.noise_sigma, photo.noise_sigma_after, 1),
+    },
+    {
+      name: 'blur_sigma',
+      label: 'Blur',
+      unit: 'px',
+      hide: 'middling',
+      number: true,
+      cell: (photo) => beforeAfter(photo.blur_sigma, photo.blur_sigma_after, 2),
+    },
+    {
+      name: 'change_psnr_db',
+      label: 'PSNR',
+      unit: 'dB',
+      hide: 'middling',
+      number: true,
+      cell: (photo) => measure(photo.change_psnr_db, 1),
+    },
+    {
+      name: 'change_ssim',
+      label: 'SSIM',
+      number: true,
+      hide: 'wide',
+      cell: (photo) => measure(photo.change_ssim, 3),
+    },
+    {
+      name: 'change_delta_e00',
+      label: 'ΔE00',
+      number: true,
+      hide: 'wide',
+      cell: (photo) => measure(photo.change_delta_e00, 2),
+    },
+    {
+      name: 'width',
+      label: 'Size',
+      unit: 'px',
+      number: true,
+      hide: 'wide',
+      cell: (photo) => (photo.width ? `${photo.width} × ${photo.height}` : '–'),
+    },
+    {
+      name: 'camera',
+      label: 'Camera',
+      hide: 'wide',
+      cell: (photo) => (photo.camera ? page.dom.name(photo.camera) : '–'),
+    },
   ];
 
   function beforeAfter(before, after, digits) {
     if (before === null && after === null) return '–';
-    return after === null ? measure(before, digits) : `${measure(before, digits)} → ${measure(after, digits)}`;
+    return after === null
+      ? measure(before, digits)
+      : `${measure(before, digits)} → ${measure(after, digits)}`;
   }
 
   class PhotosView {
@@ -36,7 +109,10 @@
       page.dom.replace(
         main,
         element('h1', { tabindex: -1 }, 'Photos'),
-        this.filters.node, this.count, this.loading, this.body,
+        this.filters.node,
+        this.count,
+        this.loading,
+        this.body,
       );
     }
 
@@ -72,7 +148,11 @@
     }
 
     async loadAll() {
-      const bar = element('progress', { max: page.table.size, value: 0, 'aria-label': 'Rows read' });
+      const bar = element('progress', {
+        max: page.table.size,
+        value: 0,
+        'aria-label': 'Rows read',
+      });
       const text = element('span', {}, 'Reading all rows …');
       page.dom.replace(this.loading, bar, text);
       this.loading.hidden = false;
@@ -111,12 +191,25 @@
         'table',
         { class: 'photos' },
         element('caption', { class: 'visually-hidden' }, 'Photos; the headings sort'),
-        element('thead', {}, element('tr', {}, element('td', { class: 'thumb' }), COLUMNS.map((column) => this.heading(column)))),
-        element('tbody', {}, photos.map((photo) => tableRow(photo))),
+        element(
+          'thead',
+          {},
+          element(
+            'tr',
+            {},
+            element('td', { class: 'thumb' }),
+            COLUMNS.map((column) => this.heading(column)),
+          ),
+        ),
+        element(
+          'tbody',
+          {},
+          photos.map((photo) => tableRow(photo)),
+        ),
       );
     }
 
-    heading({ name, label, unit, wide, number: isNumber }) {
+    heading({ name, label, unit, hide, number: isNumber }) {
       const isSorted = this.query.sort === name;
       const descends = isSorted && !this.query.descending;
       const sort = `${descends ? '-' : ''}${name}`;
@@ -124,11 +217,16 @@
       const direction = this.query.descending ? 'descending' : 'ascending';
       return element(
         'th',
-        { scope: 'col', class: classes(wide, isNumber), 'aria-sort': isSorted ? direction : null },
+        { scope: 'col', class: classes(hide, isNumber), 'aria-sort': isSorted ? direction : null },
         element(
           'a',
-          { href: this.query.with({ sort: sort === 'source' ? '' : sort }).address, class: 'sort', 'data-sort': name },
-          label, element('span', { class: 'mark', 'aria-hidden': 'true' }, mark),
+          {
+            href: this.query.with({ sort: sort === 'source' ? '' : sort }).address,
+            class: 'sort',
+            'data-sort': name,
+          },
+          label,
+          element('span', { class: 'mark', 'aria-hidden': 'true' }, mark),
         ),
         unit ? element('small', {}, unit) : null,
       );
@@ -147,8 +245,8 @@
     }
   }
 
-  function classes(wide, isNumber) {
-    return [wide ? 'wide' : '', isNumber ? 'number' : ''].filter(Boolean).join(' ') || null;
+  function classes(hide, isNumber) {
+    return [hide, isNumber ? 'number' : ''].filter(Boolean).join(' ') || null;
   }
 
   function tableRow(photo) {
@@ -160,7 +258,11 @@
       {},
       element('td', { class: 'thumb' }, picture),
       COLUMNS.map((column, at) =>
-        element(at ? 'td' : 'th', { scope: at ? null : 'row', class: classes(column.wide, column.number) }, column.cell(photo)),
+        element(
+          at ? 'td' : 'th',
+          { scope: at ? null : 'row', class: classes(column.hide, column.number) },
+          column.cell(photo),
+        ),
       ),
     );
   }

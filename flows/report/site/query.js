@@ -16,7 +16,16 @@
     width: 0,
     height: 0,
   };
-  const SORTS = ['source', 'status', 'plan', ...Object.keys(RANGES), 'camera', 'format', 'needs_review', 'decision'];
+  const SORTS = [
+    'source',
+    'status',
+    'plan',
+    ...Object.keys(RANGES),
+    'camera',
+    'format',
+    'needs_review',
+    'decision',
+  ];
   const EXACT = ['status', 'plan', 'camera', 'format', 'error_class', 'run_id'];
   const NONE = '(none)'; // stands for no value in an address
 
@@ -68,7 +77,9 @@
 
     // Names of what narrows the table down.
     get filters() {
-      return [...this.parameters.keys()].filter((name) => !['page', 'sort', 'below'].includes(name));
+      return [...this.parameters.keys()].filter(
+        (name) => !['page', 'sort', 'below'].includes(name),
+      );
     }
 
     // Whether all rows are shown in the order of the files, so that a page needs only its own.
@@ -107,13 +118,15 @@
       if (query.get(name)) tests.push(isValue(table.texts[name], query.get(name)));
     }
     if (query.get('step')) tests.push(isAmong(table.texts.plan, query.get('step')));
-    if (query.get('degradation')) tests.push(isAmong(table.texts.degradations, query.get('degradation')));
+    if (query.get('degradation'))
+      tests.push(isAmong(table.texts.degradations, query.get('degradation')));
     if (query.get('decision')) tests.push(isDecided(table, decisions, query.get('decision')));
     for (const name of Object.keys(RANGES)) {
       if (query.range(name)) tests.push(isWithin(table.numbers[name], query.range(name)));
     }
     // The dearest last.
-    if (query.parameters.has('folder')) tests.push(isIn(table, query.get('folder'), query.get('below')));
+    if (query.parameters.has('folder'))
+      tests.push(isIn(table, query.get('folder'), query.get('below')));
     if (query.get('q')) tests.push(isNamed(table, query.get('q')));
     return tests;
   }
@@ -174,7 +187,9 @@
     for (const row of rows) keys[row] = key(row);
     const known = rows.filter((row) => !Number.isNaN(keys[row]));
     const unknown = rows.filter((row) => Number.isNaN(keys[row]));
-    known.sort(descending ? (a, b) => keys[b] - keys[a] || a - b : (a, b) => keys[a] - keys[b] || a - b);
+    known.sort(
+      descending ? (a, b) => keys[b] - keys[a] || a - b : (a, b) => keys[a] - keys[b] || a - b,
+    );
     rows.set(known);
     rows.set(unknown, known.length);
     return rows;
@@ -189,7 +204,9 @@
     }
     const { codes, values } = table.texts[sort];
     const order = new Intl.Collator('en', { numeric: true });
-    const inOrder = values.map((_, code) => code).sort((a, b) => order.compare(values[a] ?? '', values[b] ?? ''));
+    const inOrder = values
+      .map((_, code) => code)
+      .sort((a, b) => order.compare(values[a] ?? '', values[b] ?? ''));
     const ranks = new Float64Array(values.length);
     inOrder.forEach((code, rank) => {
       ranks[code] = values[code] ? rank : NaN;

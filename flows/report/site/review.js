@@ -13,8 +13,14 @@
       page.dom.replace(
         main,
         element('h1', { tabindex: -1 }, 'Review'),
-        element('p', { class: 'lead' }, 'Photos that a person should look at, those most in need first. The left half of each picture is the original.'),
-        this.filters(), this.count, this.body,
+        element(
+          'p',
+          { class: 'lead' },
+          'Photos that a person should look at, those most in need first. The left half of each picture is the original.',
+        ),
+        this.filters(),
+        this.count,
+        this.body,
       );
     }
 
@@ -23,13 +29,25 @@
     }
 
     filters() {
-      const reasons = page.summary.reasons.map(({ reason, photos }) => [reason, `${reason.slice(0, 90)} (${page.format.number(photos)})`]);
+      const reasons = page.summary.reasons.map(({ reason, photos }) => [
+        reason,
+        `${reason.slice(0, 90)} (${page.format.number(photos)})`,
+      ]);
       this.reason = select([['', 'All'], ...reasons], '', { on: { change: () => this.change() } });
       this.open = element('input', { type: 'checkbox', on: { change: () => this.change() } });
       return element(
         'form',
-        { class: 'filters', 'aria-label': 'Review', on: { submit: (event) => event.preventDefault() } },
-        element('div', { class: 'filter-row' }, field('Reason', this.reason), element('label', { class: 'check' }, this.open, ' Undecided only')),
+        {
+          class: 'filters',
+          'aria-label': 'Review',
+          on: { submit: (event) => event.preventDefault() },
+        },
+        element(
+          'div',
+          { class: 'filter-row' },
+          field('Reason', this.reason),
+          element('label', { class: 'check' }, this.open, ' Undecided only'),
+        ),
       );
     }
 
@@ -56,7 +74,10 @@
       const cards = review.cards.filter((card) => this.isShown(card));
       const isFiltered = this.reason.value !== '' || this.open.checked;
       const pages = Math.max(1, Math.ceil(cards.length / PAGE_CARDS));
-      const at = Math.min(Math.max(1, Number.parseInt(this.parameters.get('page'), 10) || 1), pages);
+      const at = Math.min(
+        Math.max(1, Number.parseInt(this.parameters.get('page'), 10) || 1),
+        pages,
+      );
       const shown = cards.slice((at - 1) * PAGE_CARDS, at * PAGE_CARDS);
       // Beyond the cards, going on from photo to photo takes the others, too.
       const rows = isFiltered ? cards.map((card) => card.row) : review.rows;
@@ -66,7 +87,11 @@
       page.dom.announce(text);
       page.dom.replace(
         this.body,
-        element('ul', { class: 'gallery' }, shown.map((card) => cardElement(card))),
+        element(
+          'ul',
+          { class: 'gallery' },
+          shown.map((card) => cardElement(card)),
+        ),
         page.dom.pager(at, pages, (to) => this.address(to)),
         at === pages ? rest(review) : null,
       );
@@ -74,7 +99,8 @@
 
     isShown(card) {
       const { value } = this.reason;
-      if (this.open.checked && (page.decisions.get(card.source) || card.review_decision)) return false;
+      if (this.open.checked && (page.decisions.get(card.source) || card.review_decision))
+        return false;
       return !value || (card.reasons ?? []).some((reason) => general(reason) === value);
     }
 
@@ -115,7 +141,13 @@
     const more = review.rows.length - review.cards.length;
     if (more <= 0) return null;
     const link = element('a', { href: '#photos?review=yes' }, 'in the table');
-    return element('p', {}, `${page.format.count(more, 'more photo')} that needs review: `, link, '.');
+    return element(
+      'p',
+      {},
+      `${page.format.count(more, 'more photo')} that needs review: `,
+      link,
+      '.',
+    );
   }
 
   function cardElement(card) {
@@ -134,9 +166,24 @@
           { class: 'card-text' },
           page.dom.name(file, 'name card-name'),
           folder ? page.dom.name(folder, 'name folder') : null,
-          element('span', { class: 'badges' }, card.status === 'restored' ? null : page.format.status(card.status), mine ? page.format.decision(mine) : null),
-          element('ul', { class: 'card-reasons' }, reasons.slice(0, 2).map((reason) => element('li', {}, page.dom.name(reason)))),
-          reasons.length > 2 ? element('span', { class: 'muted' }, `and ${page.format.count(reasons.length - 2, 'more reason')}`) : null,
+          element(
+            'span',
+            { class: 'badges' },
+            card.status === 'restored' ? null : page.format.status(card.status),
+            mine ? page.format.decision(mine) : null,
+          ),
+          element(
+            'ul',
+            { class: 'card-reasons' },
+            reasons.slice(0, 2).map((reason) => element('li', {}, page.dom.name(reason))),
+          ),
+          reasons.length > 2
+            ? element(
+                'span',
+                { class: 'muted' },
+                `and ${page.format.count(reasons.length - 2, 'more reason')}`,
+              )
+            : null,
         ),
       ),
     );
@@ -145,7 +192,15 @@
   // The left half of the original over what came out.
   function cardPicture(card, file) {
     const picture = (src, className, what) =>
-      src ? element('img', { src, class: className, alt: `${what}: ${file.slice(0, 200)}`, loading: 'lazy', decoding: 'async' }) : null;
+      src
+        ? element('img', {
+            src,
+            class: className,
+            alt: `${what}: ${file.slice(0, 200)}`,
+            loading: 'lazy',
+            decoding: 'async',
+          })
+        : null;
     const before = card.thumbnail_before ?? card.thumbnail;
     const after = card.thumbnail_after ?? card.thumbnail_colorized;
     return element(

@@ -28,7 +28,8 @@
     async takeSaved() {
       const { files } = await this.ask('decisions', 'GET');
       const name = this.decisions.reviewer || page.summary.serve.reviewer;
-      for (const file of files.filter(({ reviewer }) => reviewer === name)) this.decisions.merge(file);
+      for (const file of files.filter(({ reviewer }) => reviewer === name))
+        this.decisions.merge(file);
     }
 
     saveSoon() {

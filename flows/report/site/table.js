@@ -4,10 +4,26 @@
 
 (function (page) {
   const NUMBERS = [
-    'width', 'height', 'noise_sigma', 'noise_sigma_after', 'blur_sigma', 'blur_sigma_after',
-    'change_psnr_db', 'change_ssim', 'change_delta_e00',
+    'width',
+    'height',
+    'noise_sigma',
+    'noise_sigma_after',
+    'blur_sigma',
+    'blur_sigma_after',
+    'change_psnr_db',
+    'change_ssim',
+    'change_delta_e00',
   ];
-  const TEXTS = ['status', 'review_decision', 'format', 'camera', 'plan', 'degradations', 'error_class', 'run_id'];
+  const TEXTS = [
+    'status',
+    'review_decision',
+    'format',
+    'camera',
+    'plan',
+    'degradations',
+    'error_class',
+    'run_id',
+  ];
 
   // Text of which few values occur: a code for each, 0 for none.
   class Codes {
