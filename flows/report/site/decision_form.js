@@ -165,7 +165,7 @@
   }
 
   function shareField(label, range) {
-    const shown = element('output', {}, Number(range.value).toFixed(2));
+    const shown = element('span', { class: 'share-value' }, Number(range.value).toFixed(2));
     range.addEventListener('input', () => {
       shown.textContent = Number(range.value).toFixed(2);
     });
