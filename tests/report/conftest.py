@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,7 +73,8 @@ class Visit:
     def go(self, index: Path, route: str = "summary") -> Any:
         """Open a report's page; returns the browser's page once it shows what was asked for."""
         self.page.goto(f"{index.as_uri()}#{route}")
-        self.page.wait_for_selector(f"main.view-{route.split('/')[0].split('?')[0]} h1")
+        view = re.split("[/?]", route)[0]
+        self.page.wait_for_selector(f"main.view-{view}:not([aria-busy]) h1")
         return self.page
 
 

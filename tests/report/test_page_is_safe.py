@@ -27,7 +27,7 @@ def test_hostile_names_are_text_in_every_section(visit: MakeVisit, hostile: Path
     reader = visit()
     for route in ROUTES:
         page = reader.go(hostile, route)
-        page.wait_for_function("!document.querySelector('main').textContent.includes('Reading')")
+        page.wait_for_function("!document.querySelector('main[aria-busy]')")
         assert_nothing_ran(reader)
     page = reader.go(hostile, "photos")
     page.locator("table.photos").wait_for()

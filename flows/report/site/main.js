@@ -32,10 +32,13 @@
     const isOtherPage = !isOther && route.parameters.get('page') !== wanted.parameters.get('page');
     if (isFirst || route.name !== wanted.name) enter(wanted.name);
     route = wanted;
+    main.setAttribute('aria-busy', 'true');
     try {
       if (await page.view.update(wanted)) arrived(isFirst, isOther, isOtherPage);
     } catch (error) {
       if (route === wanted) showError(error);
+    } finally {
+      if (route === wanted || route === null) main.removeAttribute('aria-busy');
     }
   }
 
