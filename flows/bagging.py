@@ -17,8 +17,14 @@ import bagit
 
 from flows.places import FOLDERS
 from flows.version import software_version
-from storage import LocalDestination, StorageError
-from storage.manifest import MANIFEST_FOLDER, ManifestIndex, recorded
+from storage import LocalDestination, StorageError, StoredEntry
+from storage.manifest import (
+    LATEST_PATH,
+    MANIFEST_FOLDER,
+    ManifestIndex,
+    latest_is_current,
+    recorded,
+)
 
 _NO_LINK: Final = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
@@ -44,6 +50,9 @@ class Bagged:
 def make_bag(results: LocalDestination, bag: Path, info: Mapping[str, str]) -> Bagged:
     """Make a bag of an archive's outputs and manifest; the archive stays as it is.
 
+    The records of runs and `latest.parquet` are the manifest's and go along, the latter unless a
+    run was killed before it had brought it up to date. Reports do not: they are made of the rest.
+
     Files are linked where the file system can, else copied: nothing writes into a file of a
     destination, neither a run, which replaces them, nor this. The bag is made in a hidden folder
     beside its place and appears whole.
@@ -62,6 +71,8 @@ def make_bag(results: LocalDestination, bag: Path, info: Mapping[str, str]) -> B
     payload = [entry for folder in FOLDERS for entry in results.list(folder)]
     _compare(set(wanted), {entry.path for entry in payload})
     payload += results.list(MANIFEST_FOLDER)
+    if (size := results.size(LATEST_PATH)) is not None and latest_is_current(results):
+        payload.append(StoredEntry(LATEST_PATH, size))
     unfinished = bag.with_name(f".restore-archive-{secrets.token_hex(8)}.part")
     unfinished.mkdir()
     try:

@@ -8,7 +8,6 @@ any moment and started again.
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -23,6 +22,7 @@ from flows.dispatch import dispatched
 from flows.embedded_server import server_url
 from flows.planning import Request, Survey, batches
 from flows.pool import BatchPool, thread_pool
+from flows.records import keep_books, run_record
 from flows.run_ids import latest_run_id, new_run_id
 from flows.sweeping import sweep_after_killed_runs
 from flows.workers import Workers, check_server_for, parse_workers
@@ -31,8 +31,7 @@ from restoration.errors import UsageError
 from restoration.models import choose_models, resolve_device
 from restoration.plan import parse_steps
 from restoration.recipe import Options
-from storage import DestinationStore, StorageError, open_destination, open_source
-from storage.manifest import ManifestIndex
+from storage import open_destination, open_source
 
 # What Prefect checks before a run starts, and shows in its form. The patterns let through all that
 # `parse_steps` and `parse_workers` take.
@@ -227,28 +226,19 @@ def _run(template: BatchOrder, request: Request, workers: Workers) -> RunSummary
         with _pool(workers, template.device) as pool:
             for done in dispatched(planned, target, order, pool):
                 total = total.with_batch(done)
-        _save_index(target)
-    return replace(
-        total,
-        photos=survey.photos,
-        other_files=survey.other_files,
-        unchanged=survey.unchanged + total.unchanged,
-        unchanged_failures=survey.unchanged_failures + total.unchanged_failures,
-        stopped=survey.cut_short or total.stopped,
-        seconds=time.monotonic() - started,
-    )
-
-
-def _save_index(target: DestinationStore) -> None:
-    """Sort the manifest's latest rows into one file, so that the next run need not read each part.
-
-    Without that file it takes longer, and that is all.
-    """
-    try:
-        with closing(ManifestIndex.load(target)) as index:
-            index.save()
-    except (StorageError, OSError) as error:
-        get_run_logger().warning("the manifest's index was not saved: %s", error)
+        total = replace(
+            total,
+            photos=survey.photos,
+            other_files=survey.other_files,
+            unchanged=survey.unchanged + total.unchanged,
+            unchanged_failures=survey.unchanged_failures + total.unchanged_failures,
+            stopped=survey.cut_short or total.stopped,
+            seconds=time.monotonic() - started,
+        )
+        record = run_record(order, request, workers, origin.url, total)
+        for problem in keep_books(target, record):
+            get_run_logger().warning(problem)
+    return replace(total, seconds=time.monotonic() - started)
 
 
 def _pool(workers: Workers, device: str) -> BatchPool:

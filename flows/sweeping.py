@@ -8,6 +8,7 @@ from contextlib import closing
 from flows.places import FOLDERS, RESTORED, possible_outputs, possible_owners
 from storage import DestinationStore
 from storage.manifest import MANIFEST_FOLDER, WORKLIST_FOLDER, ManifestIndex, read_worklist
+from storage.paths import PRIVATE_FOLDER
 
 
 def sweep_after_killed_runs(target: DestinationStore) -> None:
@@ -16,7 +17,7 @@ def sweep_after_killed_runs(target: DestinationStore) -> None:
     A work-list still there names the photos whose batch was not finished, so only they and their
     folders need a look, however large the archive.
     """
-    folders: set[str] = {MANIFEST_FOLDER}
+    folders: set[str] = {"", PRIVATE_FOLDER, MANIFEST_FOLDER}  # where runs write at their end
     unfinished: list[str] = []
     leftovers = [entry.path for entry in target.list(WORKLIST_FOLDER)]
     for path in leftovers:

@@ -39,15 +39,23 @@ class Quality:
         colourfulness: Hasler and Suesstrunk, "Measuring colourfulness in natural images",
             SPIE 2003; 0 is gray, about 40 an ordinary colour photo.
         contrast: standard deviation of luma, 8-bit units (RMS contrast, Peli 1990).
+        brightness: mean of luma, 8-bit units.
     """
 
     sharpness: float
     colourfulness: float
     contrast: float
+    brightness: float
 
 
-def measure(pixels: Samples) -> Quality:
-    """Measure (H, W) or (H, W, 3) pixels, uint8 or uint16; of the latter their 8-bit rounding."""
+def measure(pixels: Samples, *, noise_sigma: float | None = None) -> Quality:
+    """Measure a photograph.
+
+    Args:
+        pixels: (H, W) or (H, W, 3), uint8 or uint16; of the latter their 8-bit rounding.
+        noise_sigma: of the pixels in 8-bit units, where it is known. Of gray ones it is that of
+            luma, too, and saves measuring it.
+    """
     luma = luma8(pixels)
     energy = 0.0
     for rows in strips(luma):
@@ -58,11 +66,15 @@ def measure(pixels: Samples) -> Quality:
         energy += cv2.norm(inner, cv2.NORM_L2SQR) / luma.size
         scratch.release(luma)
     # Of the luma, not of the photo: noise that differs between channels partly cancels in luma.
-    noise_energy = _LAPLACIAN_NOISE_GAIN * estimate_noise(luma).sigma ** 2
+    is_known = pixels.ndim == 2 and noise_sigma is not None
+    sigma = noise_sigma if is_known else estimate_noise(luma).sigma
+    noise_energy = _LAPLACIAN_NOISE_GAIN * (sigma or 0.0) ** 2
+    brightness, contrast = (float(each[0, 0]) for each in cv2.meanStdDev(luma))
     return Quality(
         sharpness=math.sqrt(max(energy - noise_energy, 0)),
         colourfulness=colourfulness(pixels),
-        contrast=float(cv2.meanStdDev(luma)[1][0, 0]),
+        contrast=contrast,
+        brightness=brightness,
     )
 
 

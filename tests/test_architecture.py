@@ -26,13 +26,17 @@ DOORS = {
     "dask": ("flows/cluster.py",),
     "distributed": ("flows/cluster.py",),
     "pydantic": ("flows/audit_archive.py", "flows/restore_archive.py"),
-    "uvicorn": ("flows/embedded_server.py",),
+    "uvicorn": ("flows/embedded_server.py", "flows/report/serving.py"),
+    "starlette": ("flows/report/guard.py", "flows/report/serving.py"),
+    # Only the JavaScript that it ships is used, as a file.
+    "plotly": (),
     # Scores are exported as Parquet for the same readers as the manifest; `restoration/` may not
     # import `storage/`, so one file of it has a door of its own.
     "pyarrow": ("storage/manifest/", "restoration/evaluation/export.py"),
     # SQL over the manifest; what else wants an answer asks `ManifestDatabase`.
     "duckdb": ("storage/manifest/database.py",),
-    "fsspec": ("storage/manifest/database.py",),
+    "fsspec": ("storage/manifest/database_files.py",),
+    "jinja2": ("flows/comparison_page.py",),
     "bagit": ("flows/bagging.py",),
     "c2pa": ("restoration/codec/c2pa_signing.py",),
     "cryptography": ("restoration/codec/c2pa_signing.py",),
@@ -47,8 +51,13 @@ DOORS = {
     ),
     "botocore": ("storage/s3/",),
     "types_boto3_s3": ("storage/s3/",),
-    # The picture grid needs a font, which OpenCV before 5 has only as bare strokes.
-    "PIL": ("restoration/codec/", "restoration/evaluation/grid.py"),
+    # Sheets and the picture grid need fonts, which OpenCV before 5 has only as bare strokes.
+    "PIL": (
+        "restoration/codec/",
+        "restoration/contact_sheet.py",
+        "restoration/evaluation/grid.py",
+        "restoration/lettering.py",
+    ),
     "imagecodecs": ("restoration/codec/",),
     "pyvips": ("restoration/codec/",),
     "tifffile": ("restoration/codec/",),

@@ -6,9 +6,11 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from restoration.errors import UsageError
 from storage import DestinationStore, LocalDestination, open_results
+from storage.paths import PRIVATE_FOLDER
 
 REPORT_FOLDER: Final = "report"
 """In a destination."""
@@ -18,6 +20,11 @@ DATA: Final = "data"
 PICTURES: Final = "pictures"
 ASSETS: Final = "assets"
 SUMMARY: Final = f"{DATA}/summary.js"
+DECISIONS: Final = "decisions"
+"""Folder of the decisions that a page's server keeps."""
+
+_NAMES: Final = frozenset({INDEX, DATA, PICTURES, ASSETS, DECISIONS, PRIVATE_FOLDER})
+"""What is in a report's folder, also in that of one that was killed on the way."""
 
 _OURS: Final = {
     DATA: re.compile(r"(summary|columns|review|(rows|details|pictures)-[0-9]{5,})\.js"),
@@ -54,8 +61,11 @@ def _chosen(results: DestinationStore, chosen: Path) -> DestinationStore:
             f"-o {chosen} would be among the results in {results.root}; leave -o out, or choose a "
             "folder beside it"
         )
-    if root.is_dir() and any(root.iterdir()) and not (root / SUMMARY).is_file():
-        raise UsageError(f"-o {chosen} is not empty and holds no report; choose a new folder")
+    foreign = {path.name for path in root.iterdir()} - _NAMES if root.is_dir() else set()
+    if foreign:
+        raise UsageError(
+            f"-o {chosen} holds other things than a report ({min(foreign)}); choose a new folder"
+        )
     return store
 
 
@@ -70,6 +80,14 @@ def location_of(folder: DestinationStore) -> str:
     if isinstance(folder, LocalDestination):
         return str(folder.root / INDEX)
     return f"{folder.url.rstrip('/')}/{INDEX}"
+
+
+def address_of(folder: DestinationStore) -> str:
+    """The page's address, as a link holds it: `file://…` or `s3://…`, percent-encoded."""
+    url = folder.url.rstrip("/")
+    if not url.startswith("file://"):
+        url = quote(url, safe=":/")
+    return f"{url}/{INDEX}"
 
 
 def files_of(folder: DestinationStore, part: str) -> set[str]:

@@ -6,21 +6,17 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from flows.decisions import parse_decisions, reviewer_name
+from flows.report.folder import DECISIONS
+from flows.reviewing import apply_decisions
+from restoration.errors import UsageError
 from storage import DestinationStore, NotFound
 from storage.manifest import Decision
 
-DECISIONS: Final = "decisions"
-"""Folder of the files, in a report's."""
-VERSION: Final = 1
-"""Of decision files: their member `restore_archive_decisions`."""
-
 _NAMES: Final = re.compile(rf"{DECISIONS}/decisions-[a-z0-9-]{{1,80}}\.json")
-_LONGEST_REVIEWER: Final = 200
-_KINDS: Final = frozenset(each.value for each in Decision)
 
 
 class UnusableDecisions(ValueError):  # noqa: N818 - reads as a sentence
@@ -45,21 +41,17 @@ class Applied:
     refused: tuple[str, ...]
 
 
-Apply = Callable[[bytes, str], Applied]
-"""Writes a decision file's decisions into the manifest, as those of a reviewer."""
-
-
 class ReviewDesk:
     """Keeps decision files and has them applied. Safe to use from several threads.
 
     Args:
         folder: of the report.
-        apply: what is called with a file that is to be applied.
+        results: the destination that is reported on, whose manifest decisions go to.
     """
 
-    def __init__(self, folder: DestinationStore, apply: Apply) -> None:
+    def __init__(self, folder: DestinationStore, results: DestinationStore) -> None:
         self._folder = folder
-        self._apply = apply
+        self._results = results
         self._lock = threading.Lock()
 
     def save(self, body: object) -> Saved:
@@ -72,37 +64,55 @@ class ReviewDesk:
             UnusableDecisions: it is no decision file.
             StorageError: it cannot be stored.
         """
-        reviewer, decisions = _checked(body)
-        name = file_name(reviewer)
+        data = json.dumps(body, indent=1).encode("ascii")
+        try:
+            file = parse_decisions(data)
+        except UsageError as error:
+            raise UnusableDecisions(str(error)) from error
+        if not file.reviewer:
+            raise UnusableDecisions("say who decides: reviewer is missing")
+        name = file_name(file.reviewer)
         with self._lock:
-            self._folder.put(name, json.dumps(body, indent=1).encode("ascii"))
-        return Saved(name, len(decisions))
+            self._folder.put(name, data)
+        return Saved(name, len(file.decisions))
 
     def files(self) -> list[object]:
         """All decision files, one of each reviewer, in the order of their names.
 
         Raises:
+            UnusableDecisions: somebody has damaged one.
             StorageError: they cannot be read.
         """
         names = (entry.path for entry in self._folder.list(DECISIONS))
-        return [json.loads(self._read(name)) for name in names if _NAMES.fullmatch(name)]
+        return [self._content(name) for name in names if _NAMES.fullmatch(name)]
 
     def apply(self, reviewer: str) -> Applied:
         """Write a reviewer's decisions into the manifest; the file is gone afterwards.
 
         Raises:
             UnusableDecisions: there are none, or the file makes no sense.
-            StorageError: the manifest cannot be written, or a run writes to the destination.
+            DestinationBusy: a run writes to the destination.
+            StorageError: the manifest cannot be written; the same can be tried again.
         """
-        name = file_name(reviewer)
+        try:
+            who = reviewer_name(reviewer)
+        except UsageError as error:
+            raise UnusableDecisions(str(error)) from error
+        name = file_name(who)
         with self._lock:
             try:
                 data = self._read(name)
             except NotFound as error:
-                raise UnusableDecisions(f"{reviewer} has no decisions that are saved") from error
-            applied = self._apply(data, reviewer)
+                raise UnusableDecisions(f"{who or 'nobody'} has no decisions to apply") from error
+            applied = _applied(self._results, data, who)
             self._folder.delete(name)
         return applied
+
+    def _content(self, name: str) -> object:
+        try:
+            return json.loads(self._read(name))
+        except ValueError as error:
+            raise UnusableDecisions(f"{name} is no JSON; delete it") from error
 
     def _read(self, name: str) -> bytes:
         with self._folder.open(name) as file:
@@ -118,31 +128,14 @@ def file_name(reviewer: str) -> str:
     return f"{DECISIONS}/decisions-{plain}.json"
 
 
-def _checked(body: object) -> tuple[str, list[Any]]:
-    """The reviewer and the decisions of a file, as far as a page may get them wrong."""
-    if not isinstance(body, dict) or body.get("restore_archive_decisions") != VERSION:
-        raise UnusableDecisions("this is no decision file")
-    reviewer, decisions = body.get("reviewer"), body.get("decisions")
-    if not isinstance(reviewer, str) or not reviewer.strip():
-        raise UnusableDecisions("say who decides: reviewer is missing")
-    if len(reviewer) > _LONGEST_REVIEWER or not reviewer.isprintable():
-        raise UnusableDecisions(f"reviewer must be a line of at most {_LONGEST_REVIEWER} letters")
-    if not isinstance(decisions, list):
-        raise UnusableDecisions("decisions are missing")
-    for number, each in enumerate(decisions, 1):
-        is_whole = isinstance(each, dict) and isinstance(each.get("source"), str)
-        if not is_whole or str(each.get("decision")) not in _KINDS:
-            raise UnusableDecisions(
-                f"decision {number} needs a source, and one of {', '.join(sorted(_KINDS))}"
-            )
-    return reviewer, decisions
-
-
-def apply_to(results: DestinationStore, data: bytes, reviewer: str) -> Applied:
-    """Write decisions into the manifest of a destination.
-
-    Raises:
-        UnusableDecisions: the file makes no sense.
-        StorageError: the manifest cannot be written, or a run writes to the destination.
-    """
-    raise NotImplementedError
+def _applied(results: DestinationStore, data: bytes, reviewer: str) -> Applied:
+    try:
+        decided = apply_decisions(results, parse_decisions(data).decisions, reviewer)
+    except UsageError as error:
+        raise UnusableDecisions(str(error)) from error
+    return Applied(
+        accepted=decided.decisions[Decision.ACCEPTED],
+        rejected=decided.decisions[Decision.REJECTED],
+        redo=decided.decisions[Decision.REDO],
+        refused=tuple(f"{each.source}: {each.reason}" for each in decided.refused),
+    )

@@ -5,7 +5,8 @@ The rows of the manifest pass through in chunks. Each file is one call with JSON
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from flows.report.aggregates import DEGRADATIONS_OF_ROW, finite, moment
@@ -14,7 +15,7 @@ from flows.report.pictures import Pictures, Shown
 from flows.report.scripts import script
 from flows.report.summary import CHUNK_ROWS, DETAIL_ROWS
 from storage import DestinationStore
-from storage.manifest import COLUMNS
+from storage.manifest import COLUMNS, DamagedManifest
 from storage.manifest.columns import Column
 from storage.manifest.database import ManifestDatabase, Result
 
@@ -61,8 +62,12 @@ _CARD_COLUMNS: Final = (
     "change_delta_e00",
 )
 
-NUMBERED: Final = "(SELECT *, row_number() OVER (ORDER BY source) - 1 AS number FROM photos)"
-"""SQL of the photos with the numbers that they have in the report."""
+_NUMBERED: Final = "(SELECT *, row_number() OVER () - 1 AS number FROM photos)"
+"""SQL of the photos with the numbers that they have in the report.
+
+They come sorted by their sources, as they are stored, and DuckDB keeps that order: sorting rows of
+70 columns again would take more memory and time than all else. `_in_order` makes sure.
+"""
 
 _NEED: Final = """review_decision IS NOT NULL, len(review_reasons) DESC,
     change_psnr_db ASC NULLS LAST, colour_uncertainty DESC NULLS LAST, source"""
@@ -88,7 +93,7 @@ def shown_photos(database: ManifestDatabase, photos: int) -> list[Shown]:
         f"""SELECT number, source, source_sha256, width, height, restored_path, restored_sha256,
                    colorized_path, colorized_sha256, in_full
             FROM (SELECT *, row_number() OVER (ORDER BY NOT needs_review, {_NEED}) <= $1 AS in_full
-                  FROM {NUMBERED} WHERE width > 0 AND height > 0
+                  FROM {_NUMBERED} WHERE width > 0 AND height > 0
                   ORDER BY NOT needs_review, {_NEED} LIMIT $2)
             WHERE in_full OR megapixels <= {_CHEAP_MEGAPIXELS}""",
         (photos, photos * _THUMBNAILS_FOR_EACH),
@@ -153,20 +158,23 @@ class DataFiles:
 
     def _write_details(self) -> None:
         names = tuple(name for name in _BY_NAME if name not in ROW_COLUMNS)
-        for number, first, columns in self._chunks(names, DETAIL_ROWS):
+        for number, first, columns in self._chunks(("source", *names), DETAIL_ROWS):
+            rows = len(columns.pop("source"))
             self._put_chunk("details", number, first, columns=columns)
-            self._progress(len(columns[names[0]]))
+            self._progress(rows)
 
     def _chunks(
         self, names: tuple[str, ...], rows: int, added: str = ""
     ) -> Iterator[tuple[int, int, dict[str, list[Any]]]]:
-        """Number, first row and columns of each chunk of the table."""
-        result = _selected(self._database, names, "photos ORDER BY source", added)
+        """Number, first row and columns of each chunk of the table; `source` is among the names."""
+        before = ""
+        result = _selected(self._database, names, "photos", added)
         for number, columns in enumerate(result.columns(rows)):
+            before = _in_order(before, columns["source"])
             yield number, number * rows, columns
 
     def _write_review(self) -> None:
-        needing = f"{NUMBERED} WHERE needs_review ORDER BY {_NEED}"
+        needing = f"{_NUMBERED} WHERE needs_review ORDER BY {_NEED}"
         rows = [row for (row,) in self._database.query(f"SELECT number FROM {needing}").rows()]
         cards = _selected(
             self._database,
@@ -214,6 +222,19 @@ def column_data() -> list[dict[str, str]]:
         }
         for column in COLUMNS
     ]
+
+
+def _in_order(before: str, sources: Sequence[str]) -> str:
+    """Make sure that rows come in the order of their sources; returns the last of them.
+
+    Raises:
+        DamagedManifest: they do not: somebody has written the file anew.
+    """
+    if any(one >= other for one, other in pairwise((before, *sources))):
+        raise DamagedManifest(
+            "latest.parquet is not in the order of its photos; delete it: it is made again"
+        )
+    return sources[-1]
 
 
 def _selected(

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, is_dataclass, replace
-from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -29,7 +28,7 @@ from starlette.routing import Route
 
 from flows.report.folder import INDEX, PICTURES, SUMMARY
 from flows.report.guard import Guard
-from flows.report.reviews import Applied, ReviewDesk, UnusableDecisions, apply_to
+from flows.report.reviews import Applied, ReviewDesk, UnusableDecisions
 from flows.report.scripts import script
 from flows.report.summary import Serving, Summary
 from restoration.errors import RestorationError, UsageError
@@ -244,7 +243,7 @@ def serve(
         renew: makes the report again after decisions were applied.
         tell: hears the page's address once it can be opened.
     """
-    desk = ReviewDesk(folder, partial(apply_to, results))
+    desk = ReviewDesk(folder, results)
     page = ReportServer(folder, summary, desk, renew, reviewer=_user(), hosts=(host,))
     shown = f"[{host}]" if ":" in host else host
     tell(f"http://{shown}:{listener.getsockname()[1]}/{page.key}/{INDEX}")

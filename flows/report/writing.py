@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -20,14 +20,15 @@ from flows.report.folder import (
     SUMMARY,
     remove_others,
 )
-from flows.report.pictures import PictureOptions, make_pictures
+from flows.report.pictures import PictureOptions, Pictures, make_pictures
 from flows.report.rows import DataFiles, shown_photos
 from flows.report.scripts import script
 from flows.report.summary import CHUNK_ROWS, DETAIL_ROWS, Figures, Summary
 from flows.version import software_version
 from restoration.errors import UsageError
 from storage import DestinationStore, SourceStore
-from storage.manifest.database import ManifestDatabase
+from storage.manifest import DamagedManifest
+from storage.manifest.database import ManifestDatabase, QueryError
 
 DATABASE_GB: Final = 0.75
 """Memory of the database, 10^9 bytes; what does not fit goes to temporary files."""
@@ -90,29 +91,42 @@ def write_report(
         StorageError: it cannot be read or written.
     """
     progress = progress or Progress()
-    with (
-        folder.lock(),
-        ManifestDatabase.open(results, memory_gb=DATABASE_GB) as database,
-    ):
-        counted = figures(database)
-        rows = counted.totals.photos
-        if not rows:
-            raise UsageError(f"{archive} holds no manifest; give the destination of a run")
-        folder.sweep(["", ASSETS, DATA, PICTURES])
-        shown = shown_photos(database, options.photos)
-        pictures = make_pictures(
-            shown, folder, results, source, options, progress=progress.pictures
-        )
-        folder.delete(INDEX)
-        summary = _summary(results, source, archive, counted)
-        data = DataFiles(database, folder, summary.report, pictures, _in_all(progress, 2 * rows))
-        data.write()
-        folder.put(SUMMARY, script("summary", summary.as_data()))
-        remove_others(folder, DATA, {*data.written, SUMMARY})
-        _write_site(folder)
-        kept = {file for each in pictures.values() for file in each.files()}
-        if options.make:
-            remove_others(folder, PICTURES, kept)
+    try:
+        with ManifestDatabase.open(results, memory_gb=DATABASE_GB) as database:
+            counted = figures(database)
+            if not counted.totals.photos:
+                raise UsageError(f"{archive} holds no manifest; give the destination of a run")
+            summary = _summary(results, source, archive, counted)
+            with folder.lock():
+                folder.sweep(["", ASSETS, DATA, PICTURES])
+                shown = shown_photos(database, options.photos)
+                pictures = make_pictures(
+                    shown, folder, results, source, options, progress=progress.pictures
+                )
+                return _written(database, folder, summary, pictures, options, progress)
+    except QueryError as error:
+        raise DamagedManifest(f"the manifest cannot be read ({error})") from error
+
+
+def _written(
+    database: ManifestDatabase,
+    folder: DestinationStore,
+    summary: Summary,
+    pictures: Mapping[int, Pictures],
+    options: PictureOptions,
+    progress: Progress,
+) -> Written:
+    """Everything but the pictures, and the old report's files away."""
+    folder.delete(INDEX)
+    told = _in_all(progress, 2 * summary.rows)
+    data = DataFiles(database, folder, summary.report, pictures, told)
+    data.write()
+    folder.put(SUMMARY, script("summary", summary.as_data()))
+    remove_others(folder, DATA, {*data.written, SUMMARY})
+    _write_site(folder)
+    kept = {file for each in pictures.values() for file in each.files()}
+    if options.make:
+        remove_others(folder, PICTURES, kept)
     return Written(summary, len(pictures), len(kept))
 
 

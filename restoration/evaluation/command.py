@@ -7,7 +7,9 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 
 from restoration.errors import UsageError, WeightsError
@@ -22,6 +24,11 @@ from restoration.evaluation.methods import (
     network_method,
     true_photo,
     untouched,
+)
+from restoration.evaluation.naturalness import (
+    measured_naturalness,
+    naturalness_figures,
+    naturalness_table,
 )
 from restoration.evaluation.photos import NamedPhoto, are_gray, read_photos
 from restoration.evaluation.progress import followed
@@ -47,6 +54,9 @@ from restoration.models import (
     without_card,
 )
 
+MEASURES = ("assess", "naturalness")
+"""Tasks that measure photographs and change none."""
+
 CHANNELS = {"denoise": (3, 3), "deblur": (3, 3), "colorize": (1, 2)}
 """Channels in and out of a task's networks."""
 
@@ -54,7 +64,7 @@ CHANNELS = {"denoise": (3, 3), "deblur": (3, 3), "colorize": (1, 2)}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
     add = parser.add_argument
-    add("task", choices=("denoise", "deblur", "colorize", "assess"))
+    add("task", choices=("denoise", "deblur", "colorize", *MEASURES))
     add("--data", type=Path, required=True, metavar="DIR", help="folder of clean photographs")
     add("--limit", type=int, metavar="N", help="only the first N photographs")
     add("--gray", action="store_true",
@@ -88,24 +98,41 @@ def run(arguments: argparse.Namespace) -> int:
     photos, unreadable = read_photos(arguments.data, limit=arguments.limit, gray=arguments.gray)
     for name in unreadable:
         notes.print(f"left out {name!r}: no readable image", highlight=False, markup=False)
-    if arguments.task in ("colorize", "assess") and are_gray(photos):
+    if arguments.task in ("colorize", *MEASURES) and are_gray(photos):
         raise UsageError(f"--data {arguments.data}: {arguments.task} needs colour photographs")
     count = f"{len(photos)} photograph{'s' if len(photos) > 1 else ''}"
     title = f"{arguments.task} on {count} of {arguments.data.resolve().name}"
-    if arguments.task == "assess":
-        if arguments.peers:
-            _note_missing("their peers are left out", assessment_peers.missing_packages(), notes)
-        where = Run("assess", arguments.data.resolve().name, "cpu", command_line(arguments))
-        pixels = [photo.pixels for photo in photos]
-        with notes.status("measuring"):
-            found = measured_assessment(pixels, where, peers=arguments.peers)
-        for table in assessment_tables(title, found.report, console.width):
-            console.print(table)
-        _write(arguments, found.tables, console)
+    if arguments.task in MEASURES:
+        _measure_measures(arguments, [photo.pixels for photo in photos], title, console, notes)
         return 0
     title += " (gray)" if are_gray(photos) else ""
     _measure(arguments, photos, title, console, notes)
     return 0
+
+
+def _measure_measures(
+    arguments: argparse.Namespace,
+    photos: Sequence[NDArray[np.uint8]],
+    title: str,
+    console: Console,
+    notes: Console,
+) -> None:
+    """Score what measures photographs: the assessment, or the naturalness."""
+    where = Run(arguments.task, arguments.data.resolve().name, "cpu", command_line(arguments))
+    if arguments.task == "naturalness":
+        with notes.status("measuring"):
+            rows = measured_naturalness(photos)
+        figures = naturalness_figures(where, rows)
+        console.print(naturalness_table(title, figures))
+        _write(arguments, {"": rows, "summary": figures}, console)
+        return
+    if arguments.peers:
+        _note_missing("their peers are left out", assessment_peers.missing_packages(), notes)
+    with notes.status("measuring"):
+        found = measured_assessment(photos, where, peers=arguments.peers)
+    for table in assessment_tables(title, found.report, console.width):
+        console.print(table)
+    _write(arguments, found.tables, console)
 
 
 def _measure(
@@ -181,10 +208,12 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--kernels is of use for deblur only, not for {task}")
     if arguments.gray and task not in ("denoise", "deblur"):
         raise UsageError(f"--gray is of use for denoise and deblur only, not for {task}")
-    if task == "assess" and (arguments.weights or arguments.no_shipped or arguments.grid):
-        raise UsageError("assess measures no networks: no --weights, --no-shipped, --grid")
-    if task == "assess" and arguments.device == "cuda":
-        raise UsageError("assess runs on the CPU: no --device cuda")
+    if task in MEASURES and (arguments.weights or arguments.no_shipped or arguments.grid):
+        raise UsageError(f"{task} measures no networks: no --weights, --no-shipped, --grid")
+    if task in MEASURES and arguments.device == "cuda":
+        raise UsageError(f"{task} runs on the CPU: no --device cuda")
+    if task == "naturalness" and arguments.peers:
+        raise UsageError("naturalness has no peers to be measured: no --peers")
     has_peers = arguments.peers and task != "colorize"
     if arguments.no_shipped and not (arguments.weights or has_peers):
         raise UsageError("--no-shipped leaves nothing to measure; give --weights")

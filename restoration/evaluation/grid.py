@@ -11,20 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from restoration.colour import luma8
+from restoration.detail import detail_crop
 from restoration.evaluation.measuring import Outcome
+from restoration.lettering import Font, drawable, own_font, wrapped
 from restoration.quality import IDENTICAL_PSNR_DB
 
 Byte = NDArray[np.uint8]
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-CROP: Final = 256
-"""Side of a crop in pixels; less where the photograph is smaller."""
 GAP: Final = 8
 FONT_SIZE: Final = 15
 LINE: Final = 19
@@ -81,7 +78,7 @@ class Grid:
     def draw(self) -> Image.Image:
         """The grid, conditions from top to bottom, each with a row for each photograph."""
         rows = list(self.rows.values())
-        small, large = _font(FONT_SIZE), _font(FONT_SIZE + 5)
+        small, large = own_font(FONT_SIZE), own_font(FONT_SIZE + 5)
         title = f"{self.title}: crops at 100 %; PSNR of the whole photograph"
         widths = [sum(_width(picture) + GAP for picture in row) for row in rows]
         width = max(*widths, math.ceil(large.getlength(title))) + 2 * GAP
@@ -106,70 +103,9 @@ def spread(count: int, photos: int) -> frozenset[int]:
     return frozenset((2 * i + 1) * photos // (2 * count) for i in range(count))
 
 
-def detail_crop(pixels: Byte, side: int = CROP) -> tuple[slice, slice]:
-    """Rows and columns of the crop with the most detail (mean gradient of luma).
-
-    Args:
-        pixels: (H, W, 3) or (H, W) uint8.
-        side: of the crop in pixels; less where the photograph is smaller.
-    """
-    luma = luma8(pixels).astype(np.float32)
-    gradient = cv2.magnitude(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1))
-    sides = (min(side, luma.shape[0]), min(side, luma.shape[1]))
-    total = np.asarray(cv2.integral(gradient), np.float64)
-    down = _starts(luma.shape[0], sides[0])
-    across = _starts(luma.shape[1], sides[1])
-    best = max(
-        ((top, left) for top in down for left in across),
-        key=lambda corner: _window_sum(total, corner, sides),
-    )
-    return slice(best[0], best[0] + sides[0]), slice(best[1], best[1] + sides[1])
-
-
 def psnr_text(psnr_db: float) -> str:
     """A PSNR as it is shown: `identical` where nothing differs."""
     return "identical" if psnr_db >= IDENTICAL_PSNR_DB else f"{psnr_db:.2f} dB"
-
-
-def wrapped(text: str, font: Font, width: int) -> list[str]:
-    """Break text into lines of at most `width` pixels: at spaces, and within longer words."""
-    lines: list[str] = []
-    words = [part for word in text.split(" ") for part in _cut(word, font, width)]
-    for word in words:
-        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
-
-
-def _cut(word: str, font: Font, width: int) -> list[str]:
-    """A word in parts of at most `width` pixels (of at least one character)."""
-    parts = []
-    while len(word) > 1 and font.getlength(word) > width:
-        fits = max(1, sum(font.getlength(word[: i + 1]) <= width for i in range(len(word))))
-        parts.append(word[:fits])
-        word = word[fits:]
-    return [*parts, word]
-
-
-def drawable(text: str, font: Font) -> str:
-    """The text with a question mark for each character that the font has no glyph for."""
-    missing = bytes(font.getmask("\uffff"))
-    return "".join("?" if bytes(font.getmask(c)) == missing else c for c in text)
-
-
-def _starts(length: int, side: int) -> range:
-    """Offsets of windows that overlap by three quarters."""
-    return range(0, length - side + 1, max(1, side // 4))
-
-
-def _window_sum(
-    total: NDArray[np.float64], corner: tuple[int, int], sides: tuple[int, int]
-) -> float:
-    (top, left), (height, width) = corner, sides
-    bottom, right = top + height, left + width
-    return float(total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left])
 
 
 def _draw_row(
@@ -200,7 +136,3 @@ def _caption_height(row: Sequence[Picture], font: Font) -> int:
 def _row_height(row: Sequence[Picture], font: Font) -> int:
     tallest = max(int(picture.pixels.shape[0]) for picture in row)
     return _caption_height(row, font) + tallest + 2 * GAP
-
-
-def _font(size: int) -> Font:
-    return ImageFont.load_default(size=size)

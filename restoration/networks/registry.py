@@ -7,6 +7,7 @@ from typing import Final
 
 from restoration.networks.base import NetworkConfig
 from restoration.networks.colour_unet import ColourUNetConfig
+from restoration.networks.natural_statistics import NaturalStatisticsConfig
 from restoration.networks.statistics_regressor import StatisticsRegressorConfig
 from restoration.networks.unet import UNetConfig
 from restoration.networks.unet_256 import ReformedUNet256Config, UNet256Config
@@ -27,7 +28,7 @@ ARCHITECTURES: Final[dict[str, type[NetworkConfig]]] = {
 """Image to image."""
 
 REGRESSORS: Final[dict[str, type[NetworkConfig]]] = {
-    StatisticsRegressorConfig.architecture: StatisticsRegressorConfig
+    config.architecture: config for config in (StatisticsRegressorConfig, NaturalStatisticsConfig)
 }
 """Statistics of a photograph to measurements."""
 

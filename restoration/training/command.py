@@ -18,7 +18,7 @@ from rich.console import Console
 
 from restoration.errors import UsageError
 from restoration.networks import ColourUNetConfig
-from restoration.training import assess_command, pack_command
+from restoration.training import assess_command, naturalness_command, pack_command
 from restoration.training.baselines import OURS, TRAINABLE, prepare
 from restoration.training.data import HELD_OUT, PhotoSet, load_photos, photo_sources
 from restoration.training.duplicates import Excluded, excluded
@@ -47,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _add_training_arguments(child)
     assessing = commands.add_parser("assess", help="fit the estimator of noise and blur")
     assess_command.add_arguments(assessing)
+    natural = commands.add_parser("naturalness", help="fit the statistics of sound photographs")
+    naturalness_command.add_arguments(natural)
     packing = commands.add_parser("pack", help="read photographs once, write what loads fast")
     pack_command.add_arguments(packing)
 
@@ -63,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         return pack_command.run(arguments, console)
     if arguments.task == "assess":
         return assess_command.run(arguments, console)
+    if arguments.task == "naturalness":
+        return naturalness_command.run(arguments, console)
     _check(arguments)
     task, options = _task_and_options(arguments)
     initial = _initial(arguments, task, console)

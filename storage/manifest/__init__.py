@@ -8,7 +8,7 @@ The only place that knows Arrow. A run writes one part per batch under `manifest
 from __future__ import annotations
 
 from storage.manifest.index import ManifestIndex
-from storage.manifest.latest import LATEST_PATH, open_latest, write_latest
+from storage.manifest.latest import LATEST_PATH, latest_is_current, open_latest, write_latest
 from storage.manifest.parts import (
     MANIFEST_FOLDER,
     DamagedManifest,
@@ -28,7 +28,6 @@ from storage.manifest.row import (
     Decision,
     ManifestRow,
     Status,
-    columns_markdown,
 )
 from storage.manifest.runs import RunKind, RunRecord, read_runs, write_run
 from storage.manifest.sorted_rows import KnownPhoto
@@ -52,9 +51,9 @@ __all__ = [
     "RunRecord",
     "Status",
     "WorkItem",
-    "columns_markdown",
     "decode_rows",
     "encode_rows",
+    "latest_is_current",
     "open_latest",
     "part_path",
     "part_paths",

@@ -98,6 +98,11 @@ def _arrow_type(hint: Any, name: str) -> Any:  # noqa: ANN401
     return plain[hint]
 
 
+def type_name(column: Column) -> str:
+    """A column's type in words, such as "int64" and "list of string"."""
+    return str(column.arrow_type).replace("list<item: string>", "list of string")
+
+
 def schema_of(row_type: type[Any], metadata: Mapping[str, str]) -> pa.Schema:
     """The Arrow schema of a dataclass, with description and unit in each field's metadata."""
     fields = [
@@ -193,6 +198,7 @@ def conform(table: pa.Table, schema: pa.Schema, declared: Sequence[Column]) -> p
             if default is None and not field.nullable:
                 raise ValueError(f"it has no column {field.name}")
             array = pa.chunked_array([_array([default] * table.num_rows, _plain(field.type))])
-        array = array.cast(_plain(field.type))
+        if array.type != _plain(field.type):
+            array = array.cast(_plain(field.type))
         arrays.append(array.dictionary_encode() if _is_dictionary(field.type) else array)
     return pa.Table.from_arrays(arrays, schema=schema)

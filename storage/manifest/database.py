@@ -1,49 +1,37 @@
 """SQL over a manifest: DuckDB, locked in with the manifest's own files.
 
 The views are `photos` (the latest row of each photo), `rows` (every row of every run) and `runs`.
-DuckDB sees no file system but `_ManifestFiles`, which knows these files by name and cannot write:
+DuckDB sees no file system but `ManifestFiles`, which knows these files by name and cannot write:
 no other file, no network, no extensions, and only statements that select.
 """
 
 from __future__ import annotations
 
-import io
 import os
+import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from datetime import datetime
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Any, BinaryIO, Final, NoReturn, cast
+from typing import Any, BinaryIO, Final
 
 import duckdb
-from fsspec import AbstractFileSystem
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from storage.base import DestinationStore
-from storage.manifest.columns import Column, table_of
-from storage.manifest.latest import LATEST_PATH, open_latest
-from storage.manifest.parts import encode_table, part_entries
-from storage.manifest.row import COLUMNS, SCHEMA, Status
-from storage.manifest.runs import RUN_COLUMNS, RUN_SCHEMA, read_runs
+from storage.manifest.database_files import SCHEME, ManifestFiles
+from storage.manifest.latest import open_latest
+from storage.manifest.views import View, views
 
 MAX_THREADS: Final = 4
 """Of a query, unless told otherwise: Parquet of this size needs no more."""
 MAX_SPILL_GB: Final = 20
 """Of what does not fit in memory, 10^9 bytes in `TMPDIR`."""
 
-_SCHEME: Final = "manifest"
-_COLUMNS_PATH: Final = "columns.parquet"
-_RUNS_PATH: Final = "runs.parquet"
 _FETCHED_ROWS: Final = 2_000
-_LONG_AGO: Final = datetime(1970, 1, 1)
-
-_DERIVED: Final = """
-    parse_dirpath(source, 'forward_slash') AS folder,
-    parse_filename(source, false, 'forward_slash') AS name,
-    width * height / 1e6 AS megapixels
-"""
+_WRITTEN_ROWS: Final = 50_000
 
 
 class QueryError(ValueError):
@@ -58,11 +46,14 @@ class Result:
         types: their types in DuckDB's words, such as "VARCHAR" and "DOUBLE".
     """
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, translated: Callable[[Exception], Exception]
+    ) -> None:
         described = cursor.description or []
         self.names: Final = _unique([str(column[0]) for column in described])
         self.types: Final = tuple(str(column[1]).strip('"') for column in described)
         self._cursor = cursor
+        self._translated = translated
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Its rows as plain Python objects; lists for lists, `datetime`s in UTC for times.
@@ -87,7 +78,7 @@ class Result:
             while chunk := self._cursor.fetchmany(rows):
                 yield chunk
         except duckdb.Error as error:
-            raise QueryError(_one_line(error)) from error
+            raise self._translated(error) from error
         finally:
             self._cursor.close()
 
@@ -98,9 +89,18 @@ class ManifestDatabase:
     Made by `open`. `photos` is as of then; parts that runs write later are in no view.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, held: ExitStack) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: ManifestFiles,
+        views: Sequence[View],
+        held: ExitStack,
+    ) -> None:
         self._connection = connection
+        self._files = files
         self._held = held
+        self._views = list(views)
+        self._lock = threading.Lock()
 
     @classmethod
     def open(
@@ -124,14 +124,16 @@ class ManifestDatabase:
             OSError: no room for temporary files.
         """
         with ExitStack() as stack:
-            files = _ManifestFiles(stack.enter_context(open_latest(destination)), destination)
+            files = ManifestFiles(stack.enter_context(open_latest(destination)), destination)
             spill = stack.enter_context(tempfile.TemporaryDirectory(prefix="restore-archive-"))
             connection = duckdb.connect(":memory:", config=_config(threads, memory_gb, spill))
             stack.callback(connection.close)
             connection.register_filesystem(files)
-            for statement in (*_views(files), *_LOCKS):
+            made = views(files.parts, files.runs)
+            for statement in (*(view.sql for view in made if view.is_cheap), *_LOCKS):
                 connection.execute(statement)
-            return cls(connection, stack.pop_all())
+            wanted = [view for view in made if not view.is_cheap]
+            return cls(connection, files, wanted, stack.pop_all())
 
     def __enter__(self) -> ManifestDatabase:
         return self
@@ -158,22 +160,70 @@ class ManifestDatabase:
         Raises:
             QueryError: it is not SQL, none or several statements, one that does anything but
                 select, or one that names what there is not.
+            StorageError: a file of the manifest cannot be read.
         """
-        cursor = self._connection.cursor()
-        try:
-            _check(cursor.extract_statements(sql))
+        with self._cursor(sql) as (cursor, held):
             cursor.execute(sql, list(parameters))
-        except BaseException as error:
-            cursor.close()
-            if isinstance(error, duckdb.Error):
-                raise QueryError(_one_line(error)) from error
-            raise
-        return Result(cursor)
+            held.pop_all()  # the result closes it
+            return Result(cursor, self._translated)
 
+    def write_parquet(self, sql: str, file: BinaryIO, parameters: Sequence[object] = ()) -> int:
+        """Writes what a query finds as a Parquet file; in bounded memory, as `query`.
+
+        Args:
+            sql: as in `query`.
+            file: where to.
+            parameters: as in `query`.
+
+        Returns:
+            How many rows.
+
+        Raises:
+            QueryError: as `query`.
+            OSError: from the file.
+        """
+        with self._cursor(sql) as (cursor, _):
+            found = cursor.sql(sql, params=list(parameters)).to_arrow_reader(_WRITTEN_ROWS)
+            with found, pq.ParquetWriter(file, found.schema, compression="zstd") as writer:
+                rows = 0
+                for batch in found:
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
+        return rows
+
+    @contextmanager
+    def _cursor(self, sql: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, ExitStack]]:
+        """A cursor for a statement that may be run; its errors are in our words."""
+        with ExitStack() as held:
+            cursor = self._connection.cursor()
+            held.callback(cursor.close)
+            try:
+                _check(cursor.extract_statements(sql))
+                self._make_views(sql)
+                yield cursor, held
+            except (duckdb.Error, pa.ArrowException) as error:
+                raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> Exception:
+        """DuckDB's error in our words; a problem with the manifest's files as what it was."""
+        problems = self._files.problems
+        return problems.pop() if problems else QueryError(_one_line(error))
+
+    def _make_views(self, sql: str) -> None:
+        """Makes the views that a statement may name: some look into thousands of parts."""
+        with self._lock:
+            for view in list(self._views):
+                if re.search(rf"\b({view.name}|{_CATALOGUES})\b", sql, re.IGNORECASE):
+                    self._connection.execute(view.sql)
+                    self._views.remove(view)
+
+
+_CATALOGUES: Final = r"show|tables|views|columns|information_schema|pg_\w+|duckdb_\w+"
+"""Words by which a statement asks what views there are."""
 
 _LOCKS: Final = (
     "SET GLOBAL TimeZone = 'UTC'",
-    f"SET allowed_directories = ['{_SCHEME}://']",
+    f"SET allowed_directories = ['{SCHEME}://']",
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
@@ -218,162 +268,3 @@ def _unique(names: Sequence[str]) -> tuple[str, ...]:
             new = f"{name}_{number}"
         taken[new] = None
     return tuple(taken)
-
-
-def _views(files: _ManifestFiles) -> Iterator[str]:
-    """Statements that make the views."""
-    yield f"""CREATE VIEW photos AS SELECT *, {_DERIVED}
-        FROM read_parquet('{_SCHEME}://{LATEST_PATH}')"""
-    columns = ", ".join(map(_with_default, COLUMNS))
-    yield f"CREATE VIEW rows AS SELECT {columns}, {_DERIVED} FROM {_together(files.parts)}"
-    recorded = f"SELECT * FROM read_parquet('{_SCHEME}://{_RUNS_PATH}')"
-    unrecorded = [path for path in files.parts if path.split("/")[1] not in files.runs]
-    derived = f"UNION ALL BY NAME {_runs_of(_together(unrecorded))}" if unrecorded else ""
-    yield f"CREATE VIEW runs AS {recorded} {derived} ORDER BY run_id"
-
-
-def _together(parts: Sequence[str]) -> str:
-    """Parts of any version; the first file has all columns of this one, and no rows."""
-    files = ", ".join(_quoted(f"{_SCHEME}://{path}") for path in (_COLUMNS_PATH, *parts))
-    return f"read_parquet([{files}], union_by_name = true)"
-
-
-def _runs_of(rows: str) -> str:
-    """What the rows of runs say of them; a run's id begins with its start."""
-    counts = ", ".join(
-        f"count(*) FILTER (status = '{status}') AS {status}"
-        for status in Status
-        if status in {column.name for column in RUN_COLUMNS}
-    )
-    begun = "try_strptime(left(run_id, 16), '%Y%m%dT%H%M%SZ')::TIMESTAMP AT TIME ZONE 'UTC'"
-    return f"""
-        SELECT run_id, 'restore' AS kind, '{{}}' AS options,
-            coalesce({begun}, min(time)) AS started, max(time) AS ended,
-            epoch(max(time)) - epoch(coalesce({begun}, min(time))) AS seconds,
-            max(device) AS device, max(software_version) AS software_version,
-            count(*) AS photos, {counts},
-            coalesce(sum(width * height), 0) / 1e6 AS megapixels, false AS stopped
-        FROM {rows} GROUP BY run_id"""
-
-
-def _with_default(column: Column) -> str:
-    """A column as `conform` reads it: with its default where a part is from before it was."""
-    if column.nullable or column.default is None:
-        return column.name
-    default = column.default
-    if isinstance(default, tuple):
-        literal = "[]"
-    else:
-        literal = _quoted(default) if isinstance(default, str) else str(default).lower()
-    return f"coalesce({column.name}, {literal}) AS {column.name}"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-class _ManifestFiles(AbstractFileSystem):  # type: ignore[misc]
-    """The only files that DuckDB can see: the manifest's, by name, and to be read.
-
-    Args:
-        latest: `latest.parquet`, up to date.
-        destination: where the parts are.
-
-    Attributes:
-        parts: paths of the parts, in order.
-        runs: ids of the runs that left a record.
-    """
-
-    protocol = _SCHEME
-    cachable = False
-
-    def __init__(self, latest: BinaryIO, destination: DestinationStore) -> None:
-        super().__init__()
-        entries = list(part_entries(destination))
-        self.parts: Final = tuple(entry.path for entry in entries)
-        records = read_runs(destination)
-        self.runs: Final = frozenset(record.run_id for record in records)
-        no_rows = encode_table(SCHEMA.empty_table())
-        runs = encode_table(table_of(RUN_SCHEMA, records))
-        self._sizes = {entry.path: entry.size for entry in entries}
-        self._sizes |= {LATEST_PATH: latest.seek(0, io.SEEK_END)}
-        self._sizes |= {_COLUMNS_PATH: len(no_rows), _RUNS_PATH: len(runs)}
-        lock = threading.Lock()
-        self._opened: Mapping[str, Callable[[], BinaryIO]] = {
-            **{path: partial(destination.open, path) for path in self.parts},
-            LATEST_PATH: lambda: cast(BinaryIO, _View(latest, lock)),
-            _COLUMNS_PATH: partial(io.BytesIO, no_rows),
-            _RUNS_PATH: partial(io.BytesIO, runs),
-        }
-
-    def open(self, path: str, mode: str = "rb", **_: object) -> BinaryIO:
-        """One of the files."""
-        if mode != "rb":
-            raise PermissionError(f"{path} can only be read")
-        file = self._opened[self._known(path)]()
-        return file if isinstance(file, _View) else cast(BinaryIO, _View(file, threading.Lock()))
-
-    def info(self, path: str, **_: object) -> dict[str, object]:
-        """Its name and size, as fsspec has them."""
-        return {"name": path, "size": self._sizes[self._known(path)], "type": "file"}
-
-    def exists(self, path: str, **_: object) -> bool:
-        """Whether it is one of them."""
-        return path.removeprefix(f"{_SCHEME}://") in self._sizes
-
-    def glob(self, path: str, **_: object) -> list[str]:
-        """The file of this very name; there are no patterns."""
-        return [path] if self.exists(path) else []
-
-    def modified(self, _path: str) -> datetime:
-        """Always the same: none of them changes while they are open."""
-        return _LONG_AGO
-
-    def _known(self, path: str) -> str:
-        name = path.removeprefix(f"{_SCHEME}://")
-        if name not in self._sizes:
-            _refuse(path)
-        return name
-
-
-def _refuse(path: str) -> NoReturn:
-    raise FileNotFoundError(f"{path} is no file of the manifest")
-
-
-class _View(io.RawIOBase):
-    """One of several readers of a file that was opened once, each with positions of its own.
-
-    DuckDB reads one and the same reader in several threads, also where it is told to use only one:
-    each of them seeks and then reads, which the others must not come between. So each has its own
-    position, and nothing is buffered.
-    """
-
-    def __init__(self, file: BinaryIO, lock: threading.Lock) -> None:
-        self._file = file
-        self._lock = lock
-        self._at: dict[int, int] = {}
-        with lock:
-            self._size = file.seek(0, io.SEEK_END)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at.get(threading.get_ident(), 0)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self._size}[whence]
-        self._at[threading.get_ident()] = at = max(0, start + offset)
-        return at
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
-        at = self.tell()
-        with self._lock:
-            self._file.seek(at)
-            data = self._file.read(len(buffer))
-        buffer[: len(data)] = data
-        self._at[threading.get_ident()] = at + len(data)
-        return len(data)

@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from storage.base import DestinationStore
-from storage.errors import NotFound
+from storage.errors import EndsRun, StorageError
 from storage.manifest.columns import conform
 from storage.manifest.index import ManifestIndex
-from storage.manifest.parts import DamagedManifest, part_entries, read_parts
-from storage.manifest.row import COLUMNS, SCHEMA
+from storage.manifest.parts import DamagedManifest, parquet_writer, part_entries, read_parts
+from storage.manifest.row import COLUMNS, FILE_METADATA, SCHEMA
 from storage.manifest.snapshot import ReadPart, in_groups
 from storage.manifest.sorted_rows import SortedRows
 
@@ -38,7 +38,7 @@ HELD_ROWS: Final = 200_000
 """Rows of parts that are kept because a later group needs some of them."""
 
 _VERSION: Final = 1
-_KEY: Final = b"restore_archive.latest"
+_KEY: Final = "restore_archive.latest"
 
 
 def write_latest(destination: DestinationStore) -> bool:
@@ -92,6 +92,16 @@ def open_latest(destination: DestinationStore) -> BinaryIO:
     return file
 
 
+def latest_is_current(destination: DestinationStore) -> bool:
+    """Whether `latest.parquet` is there and made of the parts that are there.
+
+    Raises:
+        StorageError: the manifest cannot be listed.
+    """
+    with closing(_Latest.stored(destination)) as stored:
+        return stored.file is not None and stored.parts == _listed(destination)
+
+
 class _Latest:
     """The file that is there, open; without one, one of no parts and no rows.
 
@@ -109,11 +119,13 @@ class _Latest:
     def stored(cls, destination: DestinationStore) -> _Latest:
         try:
             file = destination.open(LATEST_PATH)
-        except NotFound:
+        except EndsRun:
+            raise
+        except StorageError:  # mostly because there is none yet
             return cls()
         try:
             parquet = pq.ParquetFile(file)
-            described = json.loads((parquet.metadata.metadata or {}).get(_KEY, b"{}"))
+            described = json.loads((parquet.metadata.metadata or {}).get(_KEY.encode(), b"{}"))
             if described.get("version") == _VERSION and parquet.schema_arrow.equals(SCHEMA):
                 return cls(file, [ReadPart(**part) for part in described["parts"]])
         except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
@@ -257,7 +269,7 @@ def _taken(
 def _write(file: BinaryIO, tables: Iterator[pa.Table], parts: Sequence[ReadPart]) -> int:
     """Writes rows, in order, and what they were made of; returns how many."""
     rows = 0
-    with pq.ParquetWriter(file, SCHEMA, compression="zstd", write_page_checksum=True) as writer:
+    with parquet_writer(file, SCHEMA) as writer:
         for group in in_groups(tables, GROUP_ROWS):
             writer.write_table(group, row_group_size=GROUP_ROWS)
             rows += group.num_rows
@@ -265,5 +277,5 @@ def _write(file: BinaryIO, tables: Iterator[pa.Table], parts: Sequence[ReadPart]
             "version": _VERSION,
             "parts": [asdict(part) for part in parts],
         }
-        writer.add_key_value_metadata({_KEY: json.dumps(described).encode()})
+        writer.add_key_value_metadata({**FILE_METADATA, _KEY: json.dumps(described)})
     return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import BinaryIO, Final
@@ -15,7 +15,7 @@ from storage.ahead import ahead
 from storage.base import DestinationStore, StoredEntry
 from storage.errors import StorageError, UnsafePath
 from storage.manifest.columns import Column, conform, rows_from, table_of
-from storage.manifest.row import COLUMNS, SCHEMA, ManifestRow
+from storage.manifest.row import COLUMNS, FILE_METADATA, SCHEMA, ManifestRow
 
 MANIFEST_FOLDER: Final = "manifest"
 MAX_BATCHES: Final = 1_000_000
@@ -57,18 +57,32 @@ def part_path(run_id: str, batch: int) -> str:
     return numbered(MANIFEST_FOLDER, run_id, "part", batch)
 
 
-def encode_table(table: pa.Table) -> bytes:
-    """An Arrow table as the bytes of a Parquet file (zstd)."""
+def encode_table(table: pa.Table, metadata: Mapping[str, str] | None = None) -> bytes:
+    """An Arrow table as the bytes of a Parquet file.
+
+    Args:
+        table: what it is to hold.
+        metadata: for the file, beside that of the table's schema.
+    """
     sink = pa.BufferOutputStream()
-    # Checksums: a flipped bit in a page would else be read as a wrong value.
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    with parquet_writer(sink, table.schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(dict(metadata or {}))
     data: bytes = sink.getvalue().to_pybytes()
     return data
 
 
+def parquet_writer(file: BinaryIO | pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
+    """Writes Parquet as all our files are: zstd, and checksums for its pages.
+
+    Without them, a flipped bit would be read as a wrong value.
+    """
+    return pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True)
+
+
 def encode_rows(rows: Sequence[ManifestRow]) -> bytes:
     """Rows as the bytes of one part."""
-    return encode_table(table_of(SCHEMA, rows))
+    return encode_table(table_of(SCHEMA, rows), FILE_METADATA)
 
 
 def decode_rows(data: BinaryIO, name: str = "the manifest part") -> list[ManifestRow]:

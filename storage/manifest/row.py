@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from storage.manifest.columns import column, columns_of, schema_of
+from storage.manifest.columns import Column, column, columns_of, schema_of, type_name
 
 SCHEMA_VERSION: Final = 2
 """Raised when a column changes its meaning, or a value is new that readers must know of.
@@ -197,6 +199,13 @@ class ManifestRow:
     blockiness_after: float | None = field(
         default=None, metadata=column("Visibility of JPEG blocks in the restored photo")
     )
+    niqe_before: float | None = field(
+        default=None,
+        metadata=column("Distance of the original's statistics from those of sound photographs"),
+    )
+    niqe_after: float | None = field(
+        default=None, metadata=column("The same of the restored photo; less is better")
+    )
     change_psnr_db: float | None = field(
         default=None,
         metadata=column("How close the restored photo is to the original (PSNR)", "dB"),
@@ -302,12 +311,28 @@ COLUMNS: Final = columns_of(ManifestRow)
 SCHEMA: Final = schema_of(ManifestRow, {"restore_archive.schema_version": str(SCHEMA_VERSION)})
 """The manifest's Arrow schema."""
 
+FILE_METADATA: Final = {
+    "restore_archive.columns": json.dumps(
+        [
+            {
+                "name": each.name,
+                "type": type_name(each),
+                "unit": each.unit,
+                "description": each.description,
+            }
+            for each in COLUMNS
+        ],
+        ensure_ascii=False,
+    )
+}
+"""What a file of the manifest says of its columns to readers that do not know Arrow's schema."""
 
-def columns_markdown() -> str:
-    """The manifest's columns as a Markdown table, one line each, ending in a newline."""
+
+def columns_markdown(columns: Sequence[Column]) -> str:
+    """Columns as a Markdown table, one line each, ending in a newline."""
     lines = ["| Column | Type | Unit | Meaning |", "| --- | --- | --- | --- |"]
-    for item in COLUMNS:
-        kind = str(item.arrow_type).replace("list<item: string>", "list of string")
-        nullable = " or null" if item.nullable else ""
-        lines.append(f"| `{item.name}` | {kind}{nullable} | {item.unit} | {item.description} |")
+    for each in columns:
+        nullable = " or null" if each.nullable else ""
+        kind = f"{type_name(each)}{nullable}"
+        lines.append(f"| `{each.name}` | {kind} | {each.unit} | {each.description} |")
     return "\n".join(lines) + "\n"

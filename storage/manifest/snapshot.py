@@ -21,7 +21,7 @@ from typing import BinaryIO, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.manifest.parts import DamagedManifest
+from storage.manifest.parts import DamagedManifest, parquet_writer
 from storage.manifest.sorted_rows import (
     SNAPSHOT_COLUMNS,
     KnownPhoto,
@@ -144,9 +144,7 @@ def write_snapshot(file: BinaryIO, tables: Iterator[pa.Table], parts: Sequence[R
     writer: pq.ParquetWriter | None = None
     for group in in_groups(tables, GROUP_ROWS):
         if writer is None:
-            writer = pq.ParquetWriter(
-                file, group.schema, compression="zstd", write_page_checksum=True
-            )
+            writer = parquet_writer(file, group.schema)
         writer.write_table(group)
         firsts.append(group.column("source")[0].as_py())
     if writer is None:

@@ -18,7 +18,7 @@ from rich.progress import track
 
 from restoration.assess import assess
 from restoration.codec import decode
-from restoration.evaluation.grid import detail_crop
+from restoration.detail import detail_crop
 from restoration.models import resolve_device
 from restoration.plan import make_plan
 from restoration.quality import psnr_db

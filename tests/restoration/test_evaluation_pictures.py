@@ -16,12 +16,14 @@ from rich.console import Console
 
 from flows.cli import main
 from restoration.colour import as_gray
+from restoration.detail import CROP, detail_crop
 from restoration.evaluation import features, grid, progress
 from restoration.evaluation.features import frechet_distance
 from restoration.evaluation.measuring import evaluate
 from restoration.evaluation.methods import Method, untouched
 from restoration.evaluation.photos import NamedPhoto
 from restoration.evaluation.protocols import denoise_conditions
+from restoration.lettering import drawable, wrapped
 from tests.scenes import gray_scene, scene
 
 RNG = np.random.default_rng
@@ -45,19 +47,19 @@ def test_the_grid_shows_crops_pixel_for_pixel(pixels: np.ndarray) -> None:
     assert cells[0].caption[1] == "0.png"
     assert cells[1].caption[1].endswith(" dB")
     assert shown.rows["clean", 0][1].caption[1] == "identical"
-    assert picture.width == 3 * (grid.CROP + grid.GAP) + 2 * grid.GAP
+    assert picture.width == 3 * (CROP + grid.GAP) + 2 * grid.GAP
     canvas = np.asarray(picture)
-    crop = pixels[grid.detail_crop(pixels)]
+    crop = pixels[detail_crop(pixels)]
     expected = as_gray(crop) if crop.ndim == 2 else crop
-    assert expected.shape == (60, grid.CROP, 3)
+    assert expected.shape == (60, CROP, 3)
     left = grid.GAP
     tops = [
         top
         for top in range(canvas.shape[0] - 60)
-        if np.array_equal(canvas[top : top + 60, left : left + grid.CROP], expected)
+        if np.array_equal(canvas[top : top + 60, left : left + CROP], expected)
     ]
     assert len(tops) == 4, "the clean crop is in every row"
-    caption = canvas[tops[0] - 2 * grid.LINE : tops[0], left : left + grid.CROP]
+    caption = canvas[tops[0] - 2 * grid.LINE : tops[0], left : left + CROP]
     assert (caption.min(axis=2) < 100).sum() > 50, "there is text above it"
 
 
@@ -66,27 +68,27 @@ def test_every_caption_fits_over_its_picture() -> None:
     font = ImageFont.load_default(size=grid.FONT_SIZE)
     for cell in shown.rows["sigma 15", 0]:
         for part in cell.caption:
-            for line in grid.wrapped(part, font, 80):
+            for line in wrapped(part, font, 80):
                 assert font.getlength(line) <= 80
 
 
 def test_what_the_font_cannot_draw_is_a_question_mark() -> None:
     font = ImageFont.load_default(size=15)
-    assert grid.drawable("farm (1)/長崎 \udc80.jpg", font) == "farm (1)/?? ?.jpg"
+    assert drawable("farm (1)/長崎 \udc80.jpg", font) == "farm (1)/?? ?.jpg"
 
 
 @settings(max_examples=60, deadline=None)
 @given(words=st.lists(st.text("abcdef", min_size=1, max_size=9), min_size=1, max_size=12))
 def test_wrapping_keeps_the_words(words: list[str]) -> None:
     font = ImageFont.load_default(size=15)
-    lines = grid.wrapped(" ".join(words), font, 90)
+    lines = wrapped(" ".join(words), font, 90)
     assert " ".join(lines).split(" ") == words
     assert all(font.getlength(line) <= 90 for line in lines)
 
 
 def test_long_names_are_cut_where_the_next_column_begins() -> None:
     font = ImageFont.load_default(size=15)
-    lines = grid.wrapped("imagenet1k_sample1000_n03814906_necklace.jpg 20 dB", font, 120)
+    lines = wrapped("imagenet1k_sample1000_n03814906_necklace.jpg 20 dB", font, 120)
     assert "".join(lines).replace(" ", "") == "imagenet1k_sample1000_n03814906_necklace.jpg20dB"
     assert all(font.getlength(line) <= 120 for line in lines)
 
@@ -94,8 +96,8 @@ def test_long_names_are_cut_where_the_next_column_begins() -> None:
 def test_the_crop_is_where_the_detail_is() -> None:
     flat = np.full((600, 700, 3), 90, np.uint8)
     flat[300:500, 400:650] = RNG(0).integers(0, 256, (200, 250, 3))
-    rows, columns = grid.detail_crop(flat)
-    assert rows.stop - rows.start == columns.stop - columns.start == grid.CROP
+    rows, columns = detail_crop(flat)
+    assert rows.stop - rows.start == columns.stop - columns.start == CROP
     assert rows.start <= 300
     assert rows.stop >= 500
     assert columns.start >= 400 - 64

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from storage import LocalDestination
+from storage import LocalDestination, NotFound
 from storage.base import DestinationStore
 from storage.manifest import (
     COLUMNS,
-    LATEST_PATH,
     DamagedManifest,
     ManifestRow,
     RunKind,
@@ -28,7 +27,8 @@ from storage.manifest import (
     write_latest,
     write_run,
 )
-from storage.manifest.database import ManifestDatabase, QueryError, _ManifestFiles
+from storage.manifest.database import ManifestDatabase, QueryError
+from storage.manifest.database_files import ManifestFiles
 from storage.manifest.runs import RUN_COLUMNS
 
 RUNS = ["20260101T080000Z-000000", "20260102T080000Z-000000", "20260103T080000Z-000000"]
@@ -141,6 +141,12 @@ def test_without_a_manifest_there_are_no_rows(tmp_path: Path) -> None:
             assert list(result.rows()) == []
             assert len(result.names) > 10
     assert not out.root.exists()
+
+
+def test_the_catalogue_has_every_table(database: ManifestDatabase) -> None:
+    assert answer(database, "SHOW TABLES") == [("photos",), ("rows",), ("runs",)]
+    names = {name for name, *_ in answer(database, "DESCRIBE rows")}
+    assert names == {column.name for column in COLUMNS} | {"folder", "name", "megapixels"}
 
 
 def test_parameters_and_several_results_at_once(database: ManifestDatabase) -> None:
@@ -335,13 +341,34 @@ class TestRecords:
             RunRecord(run_id="r", started=datetime(2026, 1, 1, tzinfo=UTC), options="[]")
 
 
-@pytest.mark.parametrize("path", [LATEST_PATH, part_path(RUNS[0], 0)])
-def test_threads_that_share_a_reader_do_not_come_between_each_other(
-    out: LocalDestination, path: str
-) -> None:
-    with open_latest(out) as latest, ThreadPoolExecutor(1) as other:
-        reader = _ManifestFiles(latest, out).open(f"manifest://{path}")
-        reader.seek(0)
-        assert other.submit(reader.seek, -4, io.SEEK_END).result() > 8
-        assert reader.read(4) == other.submit(reader.read, 4).result() == b"PAR1"
-        assert reader.tell() == 4
+def test_a_part_that_is_gone_or_damaged_is_told(out: LocalDestination) -> None:
+    with ManifestDatabase.open(out) as database:
+        path = part_path(RUNS[0], 0)
+        whole = out.open(path).read()
+        out.delete(path)
+        with pytest.raises(NotFound, match=f"cannot read {path}"):
+            answer(database, "SELECT * FROM rows")
+        out.put(path, whole[:-100])
+        with pytest.raises(DamagedManifest, match=f"{path} was changed"):
+            answer(database, "SELECT * FROM rows")
+        out.put(path, bytes(len(whole)))
+        with pytest.raises(QueryError, match=path):
+            answer(database, "SELECT * FROM rows")
+        out.put(path, whole)
+        assert answer(database, "SELECT count(*) FROM rows") == [(3,)]
+
+
+def test_threads_that_share_a_handle_do_not_read_each_others_bytes(out: LocalDestination) -> None:
+    with open_latest(out) as latest:
+        files = ManifestFiles(latest, out)
+        for path in ("latest.parquet", "columns.parquet", files.parts[0]):
+            handle = files.open(f"manifest://{path}")
+            whole = handle.read()
+            handle.seek(8)
+            with ThreadPoolExecutor(1) as other:  # which comes between our seek and our read
+                assert other.submit(handle.read, 4).result() == b"PAR1"
+            assert handle.read(4) == whole[8:12]
+            assert (handle.tell(), handle.seek(-4, os.SEEK_END)) == (12, len(whole) - 4)
+            assert handle.read() == b"PAR1"
+            handle.close()
+        assert not latest.closed

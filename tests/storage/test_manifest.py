@@ -28,7 +28,6 @@ from storage.manifest import (
     ManifestRow,
     Status,
     WorkItem,
-    columns_markdown,
     decode_rows,
     encode_rows,
     part_path,
@@ -41,7 +40,6 @@ from storage.manifest import (
 from storage.manifest.parts import read_parts
 
 RUNS = ["20261120T080000Z-ff0000", "20261121T080000Z-aa0000", "20261122T023355Z-ab12cd"]
-README = Path(__file__).parents[2] / "storage/README.md"
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -128,9 +126,6 @@ class TestRows:
         assert written.metadata == SCHEMA.metadata
         for field in SCHEMA:
             assert written.field(field.name).metadata[b"unit"] == field.metadata[b"unit"]
-
-    def test_the_readme_has_the_columns(self):
-        assert columns_markdown() in README.read_text("utf-8")
 
 
 class TestParts:

