@@ -69,7 +69,9 @@ _DEGRADATIONS: Final[Mapping[str, str]] = MappingProxyType(_degradation_conditio
 """SQL conditions of what a photo can suffer from, by name."""
 
 DEGRADATIONS_OF_ROW: Final = "concat_ws('+', {})".format(
-    ", ".join(f"CASE WHEN {condition} THEN '{name}' END" for name, condition in _DEGRADATIONS.items())
+    ", ".join(
+        f"CASE WHEN {condition} THEN '{name}' END" for name, condition in _DEGRADATIONS.items()
+    )
 )
 """SQL of their names, joined by `+`, for one photo."""
 

@@ -39,7 +39,10 @@ ROW_COLUMNS: Final = (
     "error_class",
     "run_id",
 )
-"""Of the manifest, that the table sorts, filters and shows; `degradations`, `thumbnail` are added."""
+"""Of the manifest, that the table sorts, filters and shows.
+
+`degradations` (names joined by `+`) and `thumbnail` are added.
+"""
 
 CARDS: Final = 1_000
 """Photos of the gallery whose data are in its own file; the others are in the table."""

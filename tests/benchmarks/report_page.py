@@ -67,9 +67,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=sandbox
-        )
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=sandbox)
         visits = [visit(browser, arguments.index.resolve()) for _ in range(arguments.visits)]
         browser.close()
     for name in visits[0]:

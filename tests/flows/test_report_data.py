@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,13 +57,18 @@ def test_rows_and_details_are_the_manifests(reported: Path) -> None:
     assert table["report"] == details["report"] == written.summary.report
     assert table["first"] == details["first"] == 0
     names = {column.name for column in COLUMNS}
-    assert set(table["columns"]) == {*rows.ROW_COLUMNS, "thumbnail"}
+    assert set(table["columns"]) == {*rows.ROW_COLUMNS, "degradations", "thumbnail"}
     assert set(details["columns"]) == names - set(rows.ROW_COLUMNS)
     assert table["columns"]["source"] == sorted(expected)
     for name, values in {**table["columns"], **details["columns"]}.items():
-        if name != "thumbnail":
+        if name not in ("degradations", "thumbnail"):
             wanted = [as_data(name, getattr(expected[source], name)) for source in sorted(expected)]
             assert values == wanted, name
+
+    counted = Counter("+".join(table["columns"]["degradations"]).split("+"))
+    assert counted == {
+        each.name: each.photos for each in written.summary.figures.degradations if each.photos
+    }
 
 
 def as_data(name: str, value: object) -> object:

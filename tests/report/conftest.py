@@ -91,4 +91,6 @@ def visit(browser: Any) -> Iterator[Callable[..., Visit]]:
     for each in visits:
         each.context.close()
         assert each.complaints == []
-        assert [url for url in each.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+        assert [
+            url for url in each.requests if not url.startswith(("file:", "data:", "blob:"))
+        ] == []

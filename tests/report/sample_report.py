@@ -50,7 +50,7 @@ HOSTILE = (
     "<img src=x onerror=alert(1)>.jpg",
     "<script>window.hacked = 1<\u2215script>.jpg",  # a real slash would be a folder
     "<script>window.hacked = 2</script>.jpg",
-    "\"' onmouseover=\"window.hacked = 3\" x='.png",
+    '"\' onmouseover="window.hacked = 3" x=\'.png',
     "javascript:window.hacked=4.jpg",
     "two\nlines\r\nand a\ttab.jpg",
     "\u202egpj.exe – turned around.jpg",

@@ -110,6 +110,14 @@ class TestPhoto:
         assert slider.input_value() == "25"
         assert before.evaluate("node => node.style.clipPath") == "inset(0px 75% 0px 0px)"
 
+    def test_the_slider_follows_a_finger(self, visit: MakeVisit, sample: Path) -> None:
+        page = visit(viewport={"width": 390, "height": 800}, has_touch=True).go(sample, "review")
+        page.locator("a.card").first.tap()
+        page.locator(".stage img").first.wait_for()
+        box = page.locator(".stage").bounding_box()
+        page.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"])
+        assert page.get_by_role("slider").first.input_value() == "80"
+
     def test_zoom_and_panning_move_both_pictures(self, visit: MakeVisit, sample: Path) -> None:
         page = visit(viewport={"width": 500, "height": 700}).go(sample, "review")
         first_in_need(page)
@@ -143,9 +151,7 @@ class TestPhoto:
         page.keyboard.press("Escape")
         page.locator(".gallery").wait_for()
 
-    def test_tells_measures_with_units_and_provenance(
-        self, visit: MakeVisit, sample: Path
-    ) -> None:
+    def test_tells_measures_with_units_and_provenance(self, visit: MakeVisit, sample: Path) -> None:
         row_number, row = next(
             (at, row) for at, row in enumerate(rows_at(sample)) if row.status is Status.RESTORED
         )
@@ -279,9 +285,7 @@ class TestDecisions:
         elsewhere.get_by_text("2 decisions imported").wait_for()
         assert elsewhere.locator(".decisions tbody tr").count() == 2
 
-        apply_decisions(
-            LocalDestination(archive_of(index)), written.decisions, written.reviewer
-        )
+        apply_decisions(LocalDestination(archive_of(index)), written.decisions, written.reviewer)
         latest = {row.source: row for row in rows_at(index) if row.review_decision}
         assert latest[accepted].review_decision is Decision.ACCEPTED
         assert latest[accepted].reviewer == "A. Archivist"

@@ -72,9 +72,7 @@ def test_text_has_contrast(scheme: str) -> None:
     assert weak == {}
 
 
-def test_schemes_differ_and_follow_the_system_or_the_reader(
-    visit: MakeVisit, sample: Path
-) -> None:
+def test_schemes_differ_and_follow_the_system_or_the_reader(visit: MakeVisit, sample: Path) -> None:
     reader = visit(color_scheme="dark")
     page = reader.go(sample)
     paper = "getComputedStyle(document.body).backgroundColor"
