@@ -26,6 +26,10 @@ COMMANDS: Final = {
     "run": ("flows.commands.run", "crawl, assess and restore a folder of photographs"),
     "assess": ("flows.commands.assess", "measure photographs: noise, blur, monochrome, plan"),
     "restore": ("flows.commands.restore", "restore one photograph"),
+    "report": (
+        "flows.commands.report",
+        "write the audit report of restored archives: a page with pictures",
+    ),
     "verify": ("flows.commands.verify", "read restored archives back against their manifest"),
     "query": ("flows.commands.query", "ask about a restored archive, in SQL or ready made"),
     "bag": ("flows.commands.bag", "make a BagIt bag of a restored archive"),

@@ -26,7 +26,10 @@ DOORS = {
     "dask": ("flows/cluster.py",),
     "distributed": ("flows/cluster.py",),
     "pydantic": ("flows/audit_archive.py", "flows/restore_archive.py"),
-    "uvicorn": ("flows/embedded_server.py",),
+    "uvicorn": ("flows/embedded_server.py", "flows/report/serving.py"),
+    "starlette": ("flows/report/guard.py", "flows/report/serving.py"),
+    # Only the JavaScript that it ships is used, as a file.
+    "plotly": (),
     # Scores are exported as Parquet for the same readers as the manifest; `restoration/` may not
     # import `storage/`, so one file of it has a door of its own.
     "pyarrow": ("storage/manifest/", "restoration/evaluation/export.py"),

@@ -1,18 +1,41 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from restoration.codec import DecoderProcess
+from tests.flows.reports import mark_for_review
+from tests.flows.runs import run
 from tests.scenes import encoded, gray_scene, noisy, scene
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     """Six small photos of every fate, two folders deep."""
-    source = tmp_path / "photos"
+    return laid(tmp_path / "photos")
+
+
+@pytest.fixture(scope="session")
+def reported_run(tmp_path_factory: pytest.TempPathFactory, prefect_harness: None) -> Path:
+    """A folder with such an archive, `photos`, and what a run made of it, `restored`."""
+    folder = tmp_path_factory.mktemp("reported")
+    run(laid(folder / "photos"), folder / "restored")
+    return folder
+
+
+@pytest.fixture
+def reported(reported_run: Path, tmp_path: Path) -> Path:
+    """A copy of it, in which three photos need review."""
+    folder = tmp_path / "reported"
+    shutil.copytree(reported_run, folder)
+    mark_for_review(folder / "restored")
+    return folder
+
+
+def laid(source: Path) -> Path:
     (source / "a" / "b").mkdir(parents=True)
     files = {
         "a/b/noisy.png": encoded(noisy(scene(), 25), "PNG"),

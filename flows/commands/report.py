@@ -1,0 +1,189 @@
+"""`restore-archive report`: an archive's audit report, written or served."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import socket
+import time
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from flows.collector import program_set_aside
+from flows.progress import LINE_EVERY_S, QuietlyClosedConsole, printable
+from flows.report.folder import location_of, report_folder
+from flows.report.originals import find_originals
+from flows.report.pictures import PHOTOS, PictureOptions
+from flows.report.view import VIEW_MEGAPIXELS
+from flows.report.writing import Progress, Written, write_report
+from restoration.errors import UsageError
+from storage import DestinationStore, open_results
+
+LOOPBACK = "127.0.0.1"
+PORT = 8765
+"""Always the same, since browsers keep what they remember of a page by its port."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments on `parser`."""
+    parser.add_argument("destination", metavar="DEST", help="what runs wrote")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="write the report there (default: DEST/report)",
+    )
+    parser.add_argument(
+        "--source",
+        metavar="SOURCE",
+        help="the originals, for pictures of them (default: where the last run had them)",
+    )
+    pictures = parser.add_argument_group("pictures")
+    pictures.add_argument(
+        "--pictures",
+        type=int,
+        default=PHOTOS,
+        metavar="N",
+        help="photos that are shown in full, those first that need review (default: %(default)d)",
+    )
+    pictures.add_argument(
+        "--view-megapixels",
+        type=float,
+        default=VIEW_MEGAPIXELS,
+        metavar="N",
+        help="larger photos are reduced to so many (default: %(default)g)",
+    )
+    pictures.add_argument(
+        "--no-pictures", action="store_true", help="make none; those that are there stay"
+    )
+    serving = parser.add_argument_group("serving")
+    serving.add_argument(
+        "--serve",
+        action="store_true",
+        help="then show it in a browser of this computer, and save decisions, until Ctrl-C",
+    )
+    serving.add_argument(
+        "--port", type=int, default=PORT, metavar="N", help="0 is any (default: %(default)d)"
+    )
+    serving.add_argument(
+        "--host",
+        default=LOOPBACK,
+        metavar="ADDRESS",
+        help="listen there, for other computers, too (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the report and say where it is; serve it if that is asked for.
+
+    Raises:
+        UsageError: there is no manifest, or an argument makes no sense.
+        StorageError: the destination cannot be read, or the report not be written.
+    """
+    options = PictureOptions(
+        photos=arguments.pictures,
+        view_megapixels=arguments.view_megapixels,
+        make=not arguments.no_pictures,
+    )
+    if not 0 <= arguments.port <= 65535:
+        raise UsageError(f"--port must be between 0 and 65535, not {arguments.port}")
+    results = open_results(arguments.destination)
+    folder = report_folder(results, arguments.output)
+    originals = find_originals(results, arguments.source)
+    console, errors = QuietlyClosedConsole(), QuietlyClosedConsole(stderr=True)
+
+    def write() -> Written:
+        with program_set_aside(), _Progress() as progress:
+            return write_report(
+                results, folder, originals.store, arguments.destination, options, progress
+            )
+
+    if originals.problem and options.make:
+        _print(errors, f"no pictures of the originals: {originals.problem}")
+    if not arguments.serve:
+        _print(console, _line(folder, write()))
+        return 0
+    from flows.report.serving import listening, serve  # uvicorn takes its time
+
+    # Before the report is made, which may take minutes: the port may be taken.
+    with listening(arguments.host, arguments.port) as listener:
+        written = write()
+        _print(console, _line(folder, written))
+        if not _is_loopback(listener):
+            _print(errors, f"{arguments.host} is not this computer alone: {_OPEN}")
+        serve(
+            listener,
+            arguments.host,
+            results,
+            folder,
+            written.summary,
+            renew=lambda: write().summary,
+            tell=lambda address: _print(console, f"{address} (Ctrl-C ends it)"),
+        )
+    return 0
+
+
+_OPEN = (
+    "whoever reaches the port and knows the address sees the photos and decides, and what is sent "
+    "is not encrypted"
+)
+
+
+def _is_loopback(listener: socket.socket) -> bool:
+    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+
+
+def _line(folder: DestinationStore, written: Written) -> str:
+    totals = written.summary.figures.totals
+    return (
+        f"{location_of(folder)}: {totals.photos:,} photos, {totals.needs_review:,} to review, "
+        f"{totals.failed:,} failed; {written.shown:,} shown in {written.pictures:,} pictures"
+    )
+
+
+def _print(console: QuietlyClosedConsole, line: str) -> None:
+    console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+
+
+class _Progress(Progress):
+    """Bars on a terminal, a line now and then elsewhere; on standard error."""
+
+    def __init__(self) -> None:
+        self._console = QuietlyClosedConsole(stderr=True)
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._pictures = self._bar.add_task("pictures", total=None, visible=False)
+        self._rows = self._bar.add_task("rows", total=None, visible=False)
+        self._said = time.monotonic()
+
+    def __enter__(self) -> _Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def pictures(self, done: int, of: int) -> None:
+        """Show photos that have their pictures."""
+        self._show(self._pictures, "photos pictured", done, of)
+
+    def rows(self, done: int, of: int) -> None:
+        """Show rows that are written; each is, once for the table and once for its details."""
+        self._show(self._rows, "rows written", done, of)
+
+    def _show(self, task: TaskID, what: str, done: int, of: int) -> None:
+        if self._console.is_terminal:
+            self._bar.update(task, completed=done, total=of, visible=done < of)
+        elif time.monotonic() - self._said >= LINE_EVERY_S:
+            self._said = time.monotonic()
+            _print(self._console, f"{done:,}/{of:,} {what}")

@@ -1,0 +1,1 @@
+"""The audit report: an archive's manifest and pictures as a folder of HTML that needs no server."""

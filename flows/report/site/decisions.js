@@ -1,0 +1,153 @@
+'use strict';
+// What the reviewer decided, kept in this browser under the archive's id until it is exported or
+// sent to the server that the page came from.
+
+(function (page) {
+  const VERSION = 1;
+  const KINDS = ['accepted', 'rejected', 'redo'];
+  const STEPS = ['denoise', 'deblur', 'colorize'];
+  const LONGEST_NAME = 200;
+  const LONGEST_NOTE = 4000;
+
+  class Decisions extends EventTarget {
+    constructor(archiveId) {
+      super();
+      this.key = `restore-archive.decisions.${archiveId}`;
+      this.reviewerKey = 'restore-archive.reviewer';
+      this.reviewer = page.memory.get(this.reviewerKey) ?? '';
+      this.bySource = new Map(kept(this.key).map((decision) => [decision.source, decision]));
+      this.isKept = true;
+    }
+
+    get(source) {
+      return this.bySource.get(source);
+    }
+
+    all() {
+      return [...this.bySource.values()];
+    }
+
+    get size() {
+      return this.bySource.size;
+    }
+
+    set(decision) {
+      this.bySource.set(decision.source, decision);
+      this.changed();
+    }
+
+    remove(sources) {
+      for (const source of sources) this.bySource.delete(source);
+      this.changed();
+    }
+
+    setReviewer(name) {
+      this.reviewer = name.trim();
+      page.memory.set(this.reviewerKey, this.reviewer);
+      this.changed();
+    }
+
+    changed() {
+      this.isKept = page.memory.set(this.key, JSON.stringify(this.all()));
+      this.dispatchEvent(new Event('change'));
+    }
+
+    // The decision file.
+    file() {
+      return {
+        restore_archive_decisions: VERSION,
+        archive: page.summary.archive,
+        reviewer: this.reviewer,
+        decisions: this.all().map(exported),
+      };
+    }
+
+    // Takes the decisions of a file; the later one of two about a photo counts. Returns how many
+    // were taken. Throws an error that says what is wrong.
+    merge(file) {
+      const found = checked(file);
+      let taken = 0;
+      for (const decision of found) {
+        const mine = this.get(decision.source);
+        if (mine && mine.time >= decision.time) continue;
+        this.bySource.set(decision.source, { row: mine?.row ?? 0, ...decision });
+        taken += 1;
+      }
+      if (!this.reviewer && file.reviewer) this.setReviewer(file.reviewer);
+      this.changed();
+      return taken;
+    }
+  }
+
+  function kept(key) {
+    try {
+      return JSON.parse(page.memory.get(key) ?? '[]').filter(isDecision);
+    } catch {
+      return [];
+    }
+  }
+
+  // A decision as it stands in the file: not the row, which is of this report only.
+  function exported({ source, run_id, restored_sha256, decision, note, settings, time }) {
+    const made = { source, run_id, restored_sha256, decision, note, time };
+    if (decision === 'redo' && settings) made.settings = settings;
+    return made;
+  }
+
+  function checked(file) {
+    if (file?.restore_archive_decisions !== VERSION || !Array.isArray(file.decisions)) {
+      throw new Error('This is no decision file of this version of restore-archive.');
+    }
+    if (file.archive !== page.summary.archive) {
+      throw new Error(`These decisions are about another archive: ${file.archive}`);
+    }
+    const wrong = file.decisions.findIndex((decision) => !isDecision(decision));
+    if (wrong >= 0) throw new Error(`Decision ${wrong + 1} of the file is not as it should be.`);
+    return file.decisions.map((decision) => ({ ...exported(decision), note: decision.note ?? '' }));
+  }
+
+  function isDecision(value) {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      typeof value.source === 'string' &&
+      typeof value.run_id === 'string' &&
+      (value.restored_sha256 ?? null) ===
+        (typeof value.restored_sha256 === 'string' ? value.restored_sha256 : null) &&
+      KINDS.includes(value.decision) &&
+      !Number.isNaN(Date.parse(value.time)) &&
+      ['string', 'undefined'].includes(typeof (value.note ?? undefined)) &&
+      isSettings(value.settings)
+    );
+  }
+
+  function isSettings(value) {
+    if (value === undefined || value === null) return true;
+    const isShare = (share) =>
+      share === undefined || (typeof share === 'number' && share >= 0 && share <= 1);
+    return (
+      typeof value === 'object' &&
+      (value.steps === undefined ||
+        (Array.isArray(value.steps) && value.steps.every((step) => STEPS.includes(step)))) &&
+      isShare(value.strength) &&
+      isShare(value.keep_grain)
+    );
+  }
+
+  // The reviewer's name, asked for if it is not known. Null when the question is dismissed.
+  async function askReviewer(decisions) {
+    if (decisions.reviewer) return decisions.reviewer;
+    const dialog = document.getElementById('reviewer-dialog');
+    const input = dialog.querySelector('input');
+    input.value = page.summary.serve?.reviewer ?? '';
+    dialog.returnValue = '';
+    dialog.showModal();
+    await new Promise((resolve) => dialog.addEventListener('close', resolve, { once: true }));
+    if (dialog.returnValue !== 'use' || !input.value.trim()) return null;
+    decisions.setReviewer(input.value);
+    return decisions.reviewer;
+  }
+
+  Object.assign(page, { Decisions, askReviewer });
+  page.limits = { LONGEST_NAME, LONGEST_NOTE, STEPS };
+})(window.restoreArchive.page);
