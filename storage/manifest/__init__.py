@@ -20,6 +20,7 @@ from storage.manifest.parts import (
     rows_of,
 )
 from storage.manifest.recorded import Recorded, recorded
+from storage.manifest.reviewed import Reviewed, reviewed
 from storage.manifest.row import (
     COLUMNS,
     SCHEMA,
@@ -45,6 +46,7 @@ __all__ = [
     "ManifestIndex",
     "ManifestRow",
     "Recorded",
+    "Reviewed",
     "RunKind",
     "RunRecord",
     "Status",
@@ -59,6 +61,7 @@ __all__ = [
     "read_runs",
     "read_worklist",
     "recorded",
+    "reviewed",
     "rows_of",
     "write_latest",
     "write_run",

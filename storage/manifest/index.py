@@ -6,7 +6,7 @@ import bisect
 import heapq
 import itertools
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import BinaryIO, Final
 
@@ -139,15 +139,29 @@ class ManifestIndex:
             DamagedManifest: the part cannot be read (any more).
             NotFound: the part was removed meanwhile.
         """
-        number = self._new.row_number(source)
-        if number is None and self._old is not None:
-            number = self._old.row_number(source)
-        if number is None:
-            return None
-        path, number = self._parts.locate(number)
-        with self._destination.open(path) as file:
-            table = read_table(file, path, SCHEMA, COLUMNS)
-        return rows_of(table.slice(number, 1))[0]
+        return self.full_rows([source]).get(source)
+
+    def full_rows(self, sources: Iterable[str]) -> dict[str, ManifestRow]:
+        """The full latest rows of some sources, each part read once; without those never seen.
+
+        Raises:
+            DamagedManifest: a part cannot be read (any more).
+            NotFound: a part was removed meanwhile.
+        """
+        places: dict[str, list[int]] = {}
+        for source in sources:
+            number = self._new.row_number(source)
+            if number is None and self._old is not None:
+                number = self._old.row_number(source)
+            if number is not None:
+                path, at = self._parts.locate(number)
+                places.setdefault(path, []).append(at)
+        found: dict[str, ManifestRow] = {}
+        for path, rows in places.items():
+            with self._destination.open(path) as file:
+                table = read_table(file, path, SCHEMA, COLUMNS)
+            found |= {row.source: row for row in rows_of(table.take(rows))}
+        return found
 
     def save(self, new_parts: int = NEW_PARTS) -> bool:
         """Writes a snapshot of this index, if enough parts are not in the one that is there.

@@ -245,6 +245,10 @@ class ManifestRow:
         default=None,
         metadata=column("Settings of this photo alone, which overrule those of runs, as JSON"),
     )
+    decided_sha256: str | None = field(
+        default=None,
+        metadata=column("SHA-256 of the original that settings and review_decision are about"),
+    )
     review_decision: Decision | None = field(
         default=None, metadata=column("What a person decided: accepted, rejected or redo")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -12,9 +13,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from storage.manifest.columns import rows_from
-from storage.manifest.row import SCHEMA, Status
+from storage.manifest.row import SCHEMA, Decision, Status
 
-_REPEATING: Final = ("recipe_id", "status", "error_class", "error_message")
+_REPEATING: Final = (
+    "recipe_id",
+    "status",
+    "error_class",
+    "error_message",
+    "settings",
+    "review_decision",
+    "reviewer",
+)
 
 _SLICE: Final = 10_000
 """Rows that become Python objects at a time."""
@@ -41,6 +50,12 @@ class KnownPhoto:
     access_size: int | None
     sidecar_path: str | None
     sidecar_size: int | None
+    settings: str | None
+    decided_sha256: str | None
+    review_decision: Decision | None
+    reviewer: str | None
+    review_time: datetime | None
+    review_note: str | None
 
     @property
     def outputs(self) -> tuple[tuple[str, int | None], ...]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from storage.base import DestinationStore
 from storage.manifest.columns import columns_of, rows_from, schema_of, table_of
 from storage.manifest.parts import encode_table, numbered, read_table
+from storage.manifest.row import Decision
 from storage.paths import PRIVATE_FOLDER
 
 WORKLIST_FOLDER: Final = f"{PRIVATE_FOLDER}/worklists"
@@ -28,9 +30,17 @@ class WorkItem:
         previous_sha256: of the original when it was last worked on; empty where it was not.
         earlier_outputs: paths of what its latest row names in the destination.
         may_have_others: whether there may be other outputs of it: a photo that fails keeps those
-            of its last success, and its row names none.
+            of its last success, and its row names none; or those of a withdrawn one are still
+            there.
         source_etag: of the object as it was listed; empty for a file.
         source_version_id: of the object, where it is known; else empty.
+        settings: of this photo alone, as the manifest has them; likewise what follows.
+        decided_sha256: of the original that settings and decision are about; None for whatever
+            is there.
+        review_decision: that this run has to follow.
+        reviewer: whose it was.
+        review_time: when it was made.
+        review_note: what the reviewer had to say.
     """
 
     path: str
@@ -44,6 +54,12 @@ class WorkItem:
     source_version_id: str = ""
     earlier_outputs: tuple[str, ...] = ()
     may_have_others: bool = False
+    settings: str | None = None
+    decided_sha256: str | None = None
+    review_decision: Decision | None = None
+    reviewer: str | None = None
+    review_time: datetime | None = None
+    review_note: str | None = None
 
 
 _COLUMNS: Final = columns_of(WorkItem)
