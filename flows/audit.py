@@ -12,6 +12,9 @@ from flows.places import COLORIZED, FOLDERS, RESTORED, possible_outputs
 from storage import DestinationStore, StoredEntry
 from storage.manifest import KnownPhoto, ManifestIndex, Status
 
+_UNNAMED: Final = "the photo's latest row names no such output"
+_WITHDRAWN: Final = "it was to be withdrawn after a review; apply the decisions again, or run"
+
 MAX_NAMED: Final = 100
 """Findings that are named; the others are counted."""
 
@@ -88,12 +91,14 @@ def audit(
 class _Output:
     """A file that should be there, of this size; or, without a size, one that may be.
 
-    `is_kept` says of the latter that it may be of a success before the latest row.
+    `is_kept` says of the latter that it may be of a success before the latest row; otherwise
+    `problem` is what to say where it is there.
     """
 
     path: str
     size: int | None = field(default=None, compare=False)
     is_kept: bool = field(default=False, compare=False)
+    problem: str = field(default=_UNNAMED, compare=False)
 
 
 def _in_order(index: ManifestIndex, folder: str) -> Iterator[_Output]:
@@ -127,6 +132,9 @@ def _outputs(source: str, photo: KnownPhoto) -> Iterator[_Output]:
     if photo.status.keeps_outputs:
         yield from (_Output(path, is_kept=True) for path in possible_outputs(source))
         return
+    if photo.status is Status.WITHDRAWN:
+        yield from (_Output(path, problem=_WITHDRAWN) for path in possible_outputs(source))
+        return
     named = dict(photo.outputs)
     yield from (_Output(path, size) for path, size in named.items())
     for folder in (RESTORED, COLORIZED):
@@ -155,7 +163,7 @@ def _compare(
         elif is_there and output.is_kept:
             result.unjudged.add(output.path)
         elif is_there:
-            result.find(output.path, "the photo's latest row names no such output")
+            result.find(output.path, output.problem)
         if is_there:
             there = next(listing, None)
     while there is not None:

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "bag": ("flows.commands.bag", "make a BagIt bag of a restored archive"),
     "diff": ("flows.commands.diff", "say what changed between two runs or two models"),
     "sheet": ("flows.commands.sheet", "draw contact sheets: original, restored, colorized"),
+    "review": ("flows.commands.review", "record what people decided on photos, list what waits"),
     "models": ("flows.commands.models", "list the shipped models"),
     "evaluate": ("restoration.evaluation.command", "measure the models on clean photographs"),
     "train": ("restoration.training.command", "train a model on clean photographs"),

@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import islice
 
 from flows.publishing import Publication, sha256_of, with_output
+from flows.reviews import REJECTED_REASON, concluded, is_rejected, still_about
 from flows.rows import (
     Outcome,
     PlannedPage,
@@ -56,10 +57,12 @@ def process(
     """
     for item, outcome in zip(items, _attempt(items, workshop), strict=True):
         again = _looked_at_again(item, workshop) if outcome.source_changed and redos else None
-        if again is None:
+        if again is not None:
+            yield from process([again], workshop, redos=redos - 1)
+        elif outcome.was_unchanged:
             yield outcome
         else:
-            yield from process([again], workshop, redos=redos - 1)
+            yield replace(outcome, row=concluded(outcome.row))
 
 
 def _looked_at_again(item: WorkItem, workshop: Workshop) -> WorkItem | None:
@@ -85,19 +88,37 @@ def _looked_at_again(item: WorkItem, workshop: Workshop) -> WorkItem | None:
 def _attempt(items: Sequence[WorkItem], workshop: Workshop) -> Iterator[Outcome]:
     prepared = [prepare(item, workshop) for item in items]
     ready = [entry for entry in prepared if isinstance(entry, Prepared)]
-    planned = [page for photo in ready for page in photo.pages]
-    jobs = [Job(each.page.pixels, each.plan, each.assessment.noise_sigma) for each in planned]
-    started = time.perf_counter()
-    results = iter(workshop.restorer.restore(jobs) if jobs else [])
-    megapixels = sum(each.page.megapixels for each in planned if each.plan.steps)
-    seconds = (time.perf_counter() - started) / max(megapixels, 1e-9)
+    results = _restored(ready, workshop)
     for entry in prepared:
         if isinstance(entry, Outcome):
             yield entry
             continue
-        own = list(islice(results, len(entry.pages)))
-        share = sum(each.page.megapixels for each in entry.pages if each.plan.steps)
-        yield finish(entry, own, workshop, seconds_restore=seconds * share)
+        own, seconds = results.pop(entry.item.path)
+        yield finish(entry, own, workshop.under(entry.item), seconds_restore=seconds)
+
+
+def _restored(
+    photos: Sequence[Prepared], workshop: Workshop
+) -> dict[str, tuple[list[Restored | Exception], float]]:
+    """What became of the pages of each photo, by its path, and the seconds that it took.
+
+    Photos that people chose the same settings for, or none, go through the networks together.
+    """
+    by_settings: dict[str | None, list[Prepared]] = {}
+    for photo in photos:
+        by_settings.setdefault(photo.item.settings, []).append(photo)
+    done: dict[str, tuple[list[Restored | Exception], float]] = {}
+    for alike in by_settings.values():
+        planned = [page for photo in alike for page in photo.pages]
+        jobs = [Job(each.page.pixels, each.plan, each.assessment.noise_sigma) for each in planned]
+        started = time.perf_counter()
+        results = iter(workshop.under(alike[0].item).restorer.restore(jobs))
+        megapixels = sum(each.page.megapixels for each in planned if each.plan.steps)
+        seconds = (time.perf_counter() - started) / max(megapixels, 1e-9)
+        for photo in alike:
+            share = sum(each.page.megapixels for each in photo.pages if each.plan.steps)
+            done[photo.item.path] = list(islice(results, len(photo.pages))), seconds * share
+    return done
 
 
 def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
@@ -120,13 +141,17 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
             options = workshop.options
             photo = workshop.decoder.decode(file, options.limits, salvage=options.salvage)
         decoded = time.perf_counter()
+        item, notes = still_about(item, row.source_sha256 or "")
+        options = workshop.under(item).options
+        rejected = is_rejected(item)
         return Prepared(
             item,
             row.source_sha256 or "",
             photo,
-            tuple(planned_page(page, options) for page in photo.pages),
+            tuple(planned_page(page, options, rejected=rejected) for page in photo.pages),
             seconds_decode=decoded - started,
             seconds_assess=time.perf_counter() - decoded,
+            notes=notes,
         )
     except EndsRun:
         raise
@@ -140,10 +165,12 @@ def status_of_problem(item: WorkItem) -> Status:
     return Status.FAILED if is_loss else Status.SKIPPED
 
 
-def planned_page(page: Page, options: Options) -> PlannedPage:
-    """Assess a page and decide what is done to it."""
+def planned_page(page: Page, options: Options, *, rejected: bool = False) -> PlannedPage:
+    """Assess a page and decide what is done to it; nothing, where a reviewer rejected the photo."""
     assessment = assess(page.pixels)
-    if page.bits == 1:
+    if rejected:
+        plan = nothing_planned(REJECTED_REASON)
+    elif page.bits == 1:
         plan = nothing_planned("the page has two tones and no more (bilevel)")
     else:
         plan = make_plan(assessment, options.steps, strength=options.strength)

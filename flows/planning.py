@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -11,13 +10,14 @@ from functools import partial
 from itertools import islice
 from posixpath import splitext
 
+from flows.comparison import Recipes, Verdict, compare
 from flows.progress import current_reporter
+from flows.reviews import with_review
 from flows.stopping import stop_requested
 from restoration.codec import FORMATS, OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, read_header
-from restoration.errors import ReaderMissing, RestorationError, UsageError
-from restoration.recipe import Options, current_recipe_ids
+from restoration.errors import RestorationError, UsageError
+from restoration.recipe import Options
 from storage import (
-    Archived,
     DestinationStore,
     EndsRun,
     EntryKind,
@@ -27,7 +27,12 @@ from storage import (
 )
 from storage.ahead import ahead
 from storage.globs import PathFilter
-from storage.manifest import KnownPhoto, ManifestIndex, Status, WorkItem
+from storage.manifest import (
+    KnownPhoto,
+    ManifestIndex,
+    Status,
+    WorkItem,
+)
 
 LOOKUP_CHUNK = 20_000
 """Photos compared with the manifest at a time."""
@@ -36,9 +41,6 @@ MAX_BATCH_PHOTOS = 1_000
 """A batch of thumbnails stays small enough to be lost without regret."""
 
 _BYTES_PER_PIXEL_GUESS = 0.5
-
-_WAS_OUT_OF_REACH = frozenset({EntryKind.ARCHIVED.value, Archived.__name__, ReaderMissing.__name__})
-"""Reasons to skip that go without a trace in size, time or ETag."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def _pending_items(
     survey: Survey,
     index: ManifestIndex,
 ) -> Iterator[WorkItem]:
-    recipes = current_recipe_ids(options)
+    recipes = Recipes(options)
     entries = _photos(source.crawl(include=request.include, exclude=request.exclude), survey)
     while chunk := list(islice(entries, LOOKUP_CHUNK)):
         if stop_requested():  # of a million unchanged photos none is yielded to our caller
@@ -163,8 +165,9 @@ def _pending_items(
         to_do = []
         for entry, earlier in zip(chunk, known, strict=True):
             verdict = Verdict.TO_DO
+            current = recipes.of(entry.path, earlier)
             if not request.force and earlier is not None:
-                verdict = _compare(entry, earlier, recipes, sizes)
+                verdict = compare(entry, earlier, current, sizes)
                 if verdict is Verdict.DONE:
                     survey.unchanged += 1
                     survey.unchanged_failures += earlier.status == Status.FAILED
@@ -180,46 +183,6 @@ def _output_sizes(
 ) -> Mapping[str, int]:
     """Bytes of the outputs that earlier runs left of these photos."""
     return destination.sizes(path for row in known if row for path, _ in row.outputs)
-
-
-class Verdict(enum.Enum):
-    """How a listed photo compares with its manifest row."""
-
-    DONE = enum.auto()
-    """Same size and time (or ETag), today's recipe, outputs in place."""
-    TOUCHED = enum.auto()
-    """As DONE but for its time or ETag: its bytes decide."""
-    TO_DO = enum.auto()
-
-
-def _compare(
-    entry: SourceEntry,
-    earlier: KnownPhoto,
-    recipes: frozenset[str],
-    sizes: Mapping[str, int],
-) -> Verdict:
-    if earlier.recipe_id not in recipes or earlier.source_size != entry.size:
-        return Verdict.TO_DO
-    if earlier.status == Status.FAILED and not earlier.error_is_permanent:
-        return Verdict.TO_DO
-    if earlier.error_class in _WAS_OUT_OF_REACH and entry.kind is EntryKind.FILE:
-        return Verdict.TO_DO
-    if any(sizes.get(path) != size for path, size in earlier.outputs):
-        return Verdict.TO_DO
-    if is_same_content(entry, earlier):
-        return Verdict.DONE
-    return Verdict.TOUCHED if earlier.source_sha256 else Verdict.TO_DO
-
-
-def is_same_content(entry: SourceEntry, earlier: KnownPhoto) -> bool:
-    """Whether a photo of unchanged size is the one that the earlier row is about.
-
-    An ETag says it for sure, whatever the time: a copy to another bucket has a new time, and two
-    uploads within a second have the same.
-    """
-    if entry.etag and earlier.source_etag:
-        return entry.etag == earlier.source_etag
-    return entry.mtime_ns == earlier.source_mtime_ns
 
 
 def _photos(entries: Iterable[SourceEntry], survey: Survey) -> Iterator[SourceEntry]:
@@ -247,7 +210,7 @@ def _work_item(
     if not problem and suffix in OTHER_PHOTO_SUFFIXES:
         kind = "UnsupportedPhoto"
         problem = f"{suffix[1:].upper()} files are not read ({', '.join(FORMATS)} are)"
-    return WorkItem(
+    item = WorkItem(
         path=entry.path,
         size=entry.size,
         mtime_ns=entry.mtime_ns,
@@ -258,8 +221,14 @@ def _work_item(
         source_etag=entry.etag,
         source_version_id=entry.version_id,
         earlier_outputs=tuple(path for path, _ in earlier.outputs) if earlier else (),
-        may_have_others=earlier is not None and earlier.status.keeps_outputs,
+        may_have_others=earlier is not None and _may_have_others(earlier.status),
     )
+    return item if earlier is None else with_review(item, earlier)
+
+
+def _may_have_others(status: Status) -> bool:
+    # Who withdrew a photo may have been stopped before its outputs were gone.
+    return status.keeps_outputs or status is Status.WITHDRAWN
 
 
 def _megapixels(source: SourceStore, entry: SourceEntry) -> float:

@@ -121,7 +121,7 @@ class Counting:
 
     def describe(self) -> str:
         """Counts and rate in one short line."""
-        left_alone = (Status.NOTHING_TO_DO, Status.SKIPPED, "unchanged")
+        left_alone = (Status.NOTHING_TO_DO, Status.SKIPPED, Status.WITHDRAWN, "unchanged")
         return (
             f"{self.megapixels_per_second:.2f} MP/s  restored {self.counts[Status.RESTORED]}  "
             f"skipped {sum(self.counts[kind] for kind in left_alone)}  "
@@ -202,6 +202,8 @@ def describe_row(row: ManifestRow) -> str:
     name = printable(row.source)
     if row.status in (Status.FAILED, Status.SKIPPED):
         return f"{row.status}: {name}: {printable(row.error_message or '')}"
+    if row.status == Status.WITHDRAWN:
+        return f"{row.status}: {name}: its outputs were taken back after a review"
     return f"{row.status}: {name}: {', '.join(row.plan) or 'passed through unchanged'}"
 
 

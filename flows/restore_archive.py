@@ -7,10 +7,8 @@ any moment and started again.
 
 from __future__ import annotations
 
-import secrets
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from prefect import flow
@@ -25,6 +23,7 @@ from flows.embedded_server import server_url
 from flows.planning import Request, Survey, batches
 from flows.pool import BatchPool, thread_pool
 from flows.records import keep_books, run_record
+from flows.run_ids import latest_run_id, new_run_id
 from flows.sweeping import sweep_after_killed_runs
 from flows.workers import Workers, check_server_for, parse_workers
 from restoration.codec import AccessCopies, Limits, Signing
@@ -33,7 +32,6 @@ from restoration.models import choose_models, resolve_device
 from restoration.plan import parse_steps
 from restoration.recipe import Options
 from storage import DestinationStore, open_destination, open_source
-from storage.manifest import part_paths
 
 # What Prefect checks before a run starts, and shows in its form. The patterns let through all that
 # `parse_steps` and `parse_workers` take.
@@ -53,8 +51,6 @@ AccessText = Annotated[str, Field(pattern=r"^(jpeg|webp|avif|png):[1-9][0-9]{0,5
 WorkersText = Annotated[
     str, Field(pattern=r"^(local:[1-9][0-9]{0,3}|(tcp|tls)://[^\s/]+:[0-9]{1,5})$")
 ]
-
-_RUN_TIME = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
@@ -260,24 +256,3 @@ def _pool(workers: Workers, device: str) -> BatchPool:
             f"--workers needs Dask ({error}): pip install 'restore-archive[cluster]'"
         ) from error
     return ClusterPool(workers, device)
-
-
-def new_run_id(*, after: str = "") -> str:
-    """A name for a run that sorts by time: 20261122T023355Z-1f2e3d.
-
-    Args:
-        after: the latest earlier run. The latest row of a photo is that of the last run by name,
-            so a clock that was put back must not give a name before it.
-    """
-    now = datetime.now(UTC)
-    try:
-        earlier = datetime.strptime(after.partition("-")[0], _RUN_TIME).replace(tzinfo=UTC)
-        now = max(now, earlier + timedelta(seconds=1))
-    except ValueError:
-        pass  # no earlier run, or one not named by us
-    return f"{now:{_RUN_TIME}}-{secrets.token_hex(3)}"
-
-
-def latest_run_id(target: DestinationStore) -> str:
-    """The last run in the manifest, or an empty string."""
-    return max((path.split("/")[1] for path in part_paths(target)), default="")

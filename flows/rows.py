@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from flows.reviews import listed_with_review, settings_reasons
 from flows.version import software_version
 from restoration.assess import Assessment, estimate_noise
 from restoration.codec import DecoderProcess, Page, Photo, shared_decoder
@@ -15,13 +16,17 @@ from restoration.plan import Plan, Step
 from restoration.quality import measure, psnr_db, ssim
 from restoration.recipe import Options, recipe_id
 from restoration.restore import Restored, Restorer
+from restoration.settings import options_under
 from storage import Archived, DestinationStore, SourceChanged, SourceStore, StorageError
 from storage.manifest import ManifestIndex, ManifestRow, Status, WorkItem
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """What every photo of a batch shares: stores, networks, options, identity."""
+    """What every photo of a batch shares: stores, networks, options, identity.
+
+    Options are a run's, or those of photos that have settings of their own: see `under`.
+    """
 
     source: SourceStore
     destination: DestinationStore
@@ -34,6 +39,17 @@ class Workshop:
     def earlier(self) -> ManifestIndex:
         """What earlier runs did; loaded when the first touched photo of a run asks."""
         return _earlier_runs.index(self.destination, self.run_id)
+
+    def under(self, item: WorkItem) -> Workshop:
+        """This workshop, or one with the options of a photo that has settings of its own.
+
+        Networks are loaded once per process, whichever of them asks.
+        """
+        options = options_under(self.options, item.settings)
+        if options == self.options:
+            return self
+        restorer = Restorer(self.restorer.device, options=options)
+        return replace(self, options=options, restorer=restorer)
 
     def recipe_id(self, used: Sequence[Step]) -> str:
         """The recipe of a photo whose plan has these steps."""
@@ -91,7 +107,17 @@ class PlannedPage:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A photo that is decoded, assessed and planned, on its way to the networks."""
+    """A photo that is decoded, assessed and planned, on its way to the networks.
+
+    Attributes:
+        item: the photo; its settings are those that apply to these bytes.
+        sha256: of the original.
+        photo: decoded.
+        pages: with their plans.
+        seconds_decode: that reading and decoding took.
+        seconds_assess: that measuring took.
+        notes: what was found before it was decoded.
+    """
 
     item: WorkItem
     sha256: str
@@ -99,6 +125,7 @@ class Prepared:
     pages: tuple[PlannedPage, ...]
     seconds_decode: float
     seconds_assess: float
+    notes: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -124,7 +151,8 @@ def blank_row(item: WorkItem, workshop: Workshop) -> ManifestRow:
 
 
 def _listed_row(item: WorkItem, run_id: str, options: Options, device: str) -> ManifestRow:
-    return ManifestRow(
+    options = options_under(options, item.settings)
+    row = ManifestRow(
         source=item.path,
         source_size=item.size,
         source_mtime_ns=item.mtime_ns,
@@ -137,6 +165,7 @@ def _listed_row(item: WorkItem, run_id: str, options: Options, device: str) -> M
         software_version=software_version(),
         time=datetime.now(UTC),
     )
+    return listed_with_review(row, item)
 
 
 def described_row(prepared: Prepared, workshop: Workshop, seconds_restore: float) -> ManifestRow:
@@ -158,8 +187,8 @@ def described_row(prepared: Prepared, workshop: Workshop, seconds_restore: float
         is_monochrome=assessment.is_monochrome,
         monochrome_confidence=assessment.monochrome_confidence,
         plan=tuple(step.value for step in steps),
-        plan_reasons=reasons(prepared.pages),
-        notes=prepared.photo.notes,
+        plan_reasons=(*settings_reasons(prepared.item), *reasons(prepared.pages)),
+        notes=(*prepared.notes, *prepared.photo.notes),
         strength=workshop.options.strength if _changes_pixels(steps) else None,
         keep_grain=workshop.options.keep_grain if Step.DENOISE in steps else None,
         recipe_id=workshop.recipe_id(steps),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import closing
 
 from flows.places import FOLDERS, RESTORED, possible_outputs, possible_owners
@@ -48,14 +49,33 @@ def _delete_unrecorded(target: DestinationStore, unfinished: list[str]) -> None:
                 recorded = {path for path, _ in earlier.outputs} if earlier else set()
                 stale |= {*possible_outputs(name)} - recorded - {f"{RESTORED}/{name}"}
         there = list(target.sizes(stale))  # a listing or two, where most of them do not exist
-        # What has one suffix more may be another source's.
-        owners = [(path, owner) for path in there for owner in possible_owners(path)]
-        photos = index.lookup([owner for _, owner in owners])
-    recorded_or_kept = {
+        kept = owned(there, index)
+    for path in there:
+        if path not in kept:
+            target.delete(path)
+
+
+def owned(
+    paths: Collection[str], index: ManifestIndex, *, apart_from: Collection[str] = ()
+) -> set[str]:
+    """Those of some outputs that are a photo's, or may be, by what the manifest says.
+
+    What has one suffix more than a photo may be another photo's.
+
+    Args:
+        paths: of outputs that are there.
+        index: of the manifest.
+        apart_from: photos that do not count.
+    """
+    owners = [
+        (path, owner)
+        for path in paths
+        for owner in possible_owners(path)
+        if owner not in apart_from
+    ]
+    photos = index.lookup([owner for _, owner in owners])
+    return {
         path
         for (path, _), photo in zip(owners, photos, strict=True)
         if photo is not None and photo.may_have(path)
     }
-    for path in there:
-        if path not in recorded_or_kept:
-            target.delete(path)

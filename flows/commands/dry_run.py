@@ -12,12 +12,15 @@ from flows.commands.options import archive_options_from
 from flows.photo import status_of_problem
 from flows.planning import Request, Survey, pending_items
 from flows.progress import QuietlyClosedConsole, printable
+from flows.publishing import sha256_of
+from flows.reviews import still_about
 from flows.rows import status_of_error
 from restoration.assess import assess
 from restoration.codec import shared_decoder
 from restoration.errors import RestorationError
 from restoration.plan import Plan, make_plan
 from restoration.recipe import Options
+from restoration.settings import options_under
 from storage import EndsRun, SourceStore, StorageError, open_destination, open_source
 from storage.manifest import Status, WorkItem
 
@@ -65,6 +68,8 @@ def _look_at(item: WorkItem, source: SourceStore, options: Options) -> tuple[str
         return _WOULD[status_of_problem(item)], item.problem
     try:
         with source.open(item.path, etag=item.source_etag) as file:
+            item, _ = still_about(item, sha256_of(file) if item.decided_sha256 else "")
+            options = options_under(options, item.settings)
             photo = shared_decoder().decode(file, options.limits, salvage=options.salvage)
     except EndsRun:
         raise

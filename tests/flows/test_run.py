@@ -12,7 +12,7 @@ from PIL import Image
 from prefect.exceptions import ParameterTypeError
 
 from flows.publishing import VerifyingReader
-from flows.restore_archive import new_run_id
+from flows.run_ids import new_run_id
 from restoration.colour import luma8
 from restoration.errors import UsageError
 from restoration.quality import measure
