@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,43 @@ class TestRuns:
         assert verify(destination, source, tell=found.append).findings == 1
         assert found[0].path == path
         assert found[0].problem.startswith("other bytes: sha256 ")
+
+    def test_what_a_reviewer_rejected_is_taken_back(
+        self, bucket: Bucket, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        gray, clean = "1923/box 4/Gräy + noisy.jpg", "1923/box 4/clean.png"
+        for name in (gray, clean):
+            bucket.lay(name, PHOTOS[name])
+        bucket.run()
+        row = bucket.rows()[gray]
+        decision = {
+            "source": gray,
+            "run_id": row.run_id,
+            "restored_sha256": row.restored_sha256,
+            "decision": "rejected",
+            "note": "waxy",
+            "time": "2026-11-22T03:00:00Z",
+        }
+        content = {
+            "restore_archive_decisions": 1,
+            "archive": bucket.target,
+            "reviewer": "Anna",
+            "decisions": [decision],
+        }
+        path = tmp_path / "decisions.json"
+        path.write_text(json.dumps(content))
+        assert main(["review", "apply", str(path)]) == 0
+        assert "rejected 1" in capsys.readouterr().out
+        outputs = [key for key in bucket.stored() if not key.startswith("manifest")]
+        assert outputs == [f"restored/{clean}"], "no lock is left, either"
+        assert main(["review", "list", bucket.target]) == 0
+        assert f"rejected: {gray}: by Anna" in capsys.readouterr().out
+        assert bucket.run().nothing_to_do == 1
+        assert bucket.restored(f"restored/{gray}") == PHOTOS[gray]
+        assert bucket.run(strength=0.5).unchanged == 2
+        assert main(["review", "apply", str(path)]) == 0
+        assert "applied before 1" in capsys.readouterr().out
+        assert verify(open_results(bucket.target)).findings == 0
 
     def test_from_a_folder_to_a_bucket_and_back(self, bucket: Bucket, tmp_path: Path) -> None:
         (tmp_path / "photos").mkdir()

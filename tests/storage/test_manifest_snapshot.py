@@ -5,12 +5,21 @@ from __future__ import annotations
 import io
 import random
 from contextlib import closing
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 
 from storage import LocalDestination
-from storage.manifest import DamagedManifest, ManifestIndex, ManifestRow, encode_rows, part_path
+from storage.manifest import (
+    DamagedManifest,
+    Decision,
+    ManifestIndex,
+    ManifestRow,
+    encode_rows,
+    part_path,
+    reviewed,
+)
 from storage.manifest import snapshot as snapshots
 from storage.manifest.snapshot import SNAPSHOT_PATH
 
@@ -187,3 +196,70 @@ def test_a_damaged_snapshot_is_made_anew_or_told(out: LocalDestination) -> None:
     assert saved(out)
     with out.open(SNAPSHOT_PATH) as file:
         assert file.read() == good
+
+
+def test_a_snapshot_of_an_older_version_is_noticed_and_made_anew(out: LocalDestination) -> None:
+    """It lacks the columns of reviews: a rejected photo would seem to be one of no consequence."""
+    row = ManifestRow(
+        source="a",
+        source_size=1,
+        source_mtime_ns=0,
+        settings="{}",
+        review_decision=Decision.REJECTED,
+    )
+    out.put(part_path(RUNS[0], 0), encode_rows([row]))
+    assert saved(out)
+    with out.open(SNAPSHOT_PATH) as file:
+        table = pq.read_table(file)
+    lacking = table.drop_columns(["settings", "review_decision"])
+    with out.open(SNAPSHOT_PATH) as file:
+        described = pq.read_metadata(file).metadata[snapshots._KEY]
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, lacking.schema) as writer:
+        writer.write_table(lacking)
+        writer.add_key_value_metadata({snapshots._KEY: described})
+    out.put(SNAPSHOT_PATH, sink.getvalue())
+    with closing(ManifestIndex.load(out)) as index:
+        [known] = index.lookup(["a"])
+        assert known is not None
+        assert (known.settings, known.review_decision) == ("{}", Decision.REJECTED)
+    assert saved(out), "made anew"
+    assert not saved(out)
+
+
+def test_full_rows_read_each_part_once(
+    out: LocalDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(out, RUNS[0], 0, {"a": 1, "b": 2, "c": 3})
+    write(out, RUNS[0], 1, {"d": 4})
+    assert saved(out)
+    write(out, RUNS[1], 0, {"b": 5})
+    with closing(ManifestIndex.load(out)) as index:
+        opened: list[str] = []
+        real = LocalDestination.open
+
+        def spy(self: LocalDestination, path: str) -> object:
+            opened.append(path)
+            return real(self, path)
+
+        monkeypatch.setattr(LocalDestination, "open", spy)
+        rows = index.full_rows(["c", "nowhere", "b", "a"])
+        assert {name: row.width for name, row in rows.items()} == {"a": 1, "b": 5, "c": 3}
+        assert sorted(opened) == [part_path(RUNS[0], 0), part_path(RUNS[1], 0)]
+
+
+def test_what_is_to_be_reviewed_is_in_the_latest_rows_alone(out: LocalDestination) -> None:
+    def put(run: str, batch: int, **columns: object) -> None:
+        row = ManifestRow(source="a", source_size=1, source_mtime_ns=0)
+        rows = [replace(row, source=name, **values) for name, values in columns.items()]
+        out.put(part_path(run, batch), encode_rows(rows))
+
+    flagged = {"needs_review": True, "review_reasons": ("why", "else")}
+    put(RUNS[0], 0, a=flagged, b=flagged, c={}, d={"settings": "{}"})
+    assert saved(out)
+    put(RUNS[1], 0, b={}, e={"review_decision": Decision.REDO, "review_note": "n"})
+    with closing(ManifestIndex.load(out)) as index:
+        found = {row.source: row for part in reviewed(index, out) for row in part}
+    assert sorted(found) == ["a", "d", "e"]
+    assert found["a"].review_reasons == ("why", "else")
+    assert (found["e"].review_decision, found["e"].review_note) == (Decision.REDO, "n")
