@@ -10,10 +10,10 @@ from functools import partial
 from itertools import islice
 from posixpath import splitext
 
-from flows.comparison import Recipes, Verdict, compare
 from flows.progress import current_reporter
 from flows.reviews import with_review
 from flows.stopping import stop_requested
+from flows.up_to_date import Recipes, Verdict, compare
 from restoration.codec import FORMATS, OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, read_header
 from restoration.errors import RestorationError, UsageError
 from restoration.recipe import Options
