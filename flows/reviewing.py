@@ -8,7 +8,7 @@ the next run, finishes the job.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,18 +19,23 @@ from flows.decisions import PhotoDecision
 from flows.places import possible_outputs
 from flows.run_ids import latest_run_id, new_run_id
 from flows.sweeping import owned, sweep_after_killed_runs
+from flows.version import software_version
 from restoration.errors import UsageError
 from restoration.settings import LEFT_ALONE, PhotoSettings
-from storage import DestinationStore
+from storage import DestinationStore, StorageError
 from storage.ahead import ahead
 from storage.manifest import (
     Decision,
     ManifestIndex,
     ManifestRow,
+    RunKind,
+    RunRecord,
     Status,
     encode_rows,
     part_path,
     part_paths,
+    write_latest,
+    write_run,
 )
 
 PART_DECISIONS: Final = 2_000
@@ -61,6 +66,7 @@ class Applied:
         already: those that had been applied before.
         refused: those that were not followed.
         outputs_deleted: files of rejected photos.
+        problems: what went wrong afterwards without harm: the parts say it all.
     """
 
     run_id: str = ""
@@ -68,6 +74,7 @@ class Applied:
     already: int = 0
     refused: list[Refused] = field(default_factory=list)
     outputs_deleted: int = 0
+    problems: list[str] = field(default_factory=list)
 
 
 def apply_decisions(
@@ -76,6 +83,7 @@ def apply_decisions(
     reviewer: str,
     *,
     dry_run: bool = False,
+    compact: bool = True,
 ) -> Applied:
     """Record decisions in the manifest, and delete the outputs of rejected photos.
 
@@ -88,6 +96,8 @@ def apply_decisions(
         decisions: at most one for each photo.
         reviewer: who decided.
         dry_run: only find out what would become of them; nothing is locked or written.
+        compact: bring `latest.parquet` up to date; who applies one decision after the other may
+            leave it to the last of them, or to the next run.
 
     Raises:
         UsageError: the destination holds no manifest.
@@ -100,12 +110,40 @@ def apply_decisions(
     if dry_run:
         with closing(ManifestIndex.load(destination)) as index:
             return _Application(destination, index, reviewer).apply(decisions, dry_run=True)
+    started = datetime.now(UTC)
     with destination.lock():
         run_id = new_run_id(after=latest_run_id(destination))
         # Workers that outlived their run stop when their work-lists are gone, as for a next run.
         sweep_after_killed_runs(destination)
         with closing(ManifestIndex.load(destination)) as index:
-            return _Application(destination, index, reviewer, run_id).apply(decisions)
+            result = _Application(destination, index, reviewer, run_id).apply(decisions)
+        if result.run_id:
+            result.problems += _keep_books(destination, result, started, compact=compact)
+    return result
+
+
+def _keep_books(
+    destination: DestinationStore, result: Applied, started: datetime, *, compact: bool
+) -> Iterator[str]:
+    """Leave the record of a run that wrote rows; yields problems with it, one line each."""
+    ended = datetime.now(UTC)
+    record = RunRecord(
+        run_id=result.run_id,
+        kind=RunKind.REVIEW,
+        started=started,
+        ended=ended,
+        seconds=(ended - started).total_seconds(),
+        software_version=software_version(),
+        photos=result.decisions.total() + result.already + len(result.refused),
+        unchanged=result.already,
+        withdrawn=result.decisions[Decision.REJECTED],
+    )
+    try:
+        write_run(destination, record)
+        if compact:
+            write_latest(destination)
+    except (StorageError, OSError) as error:
+        yield f"what readers take from it may be out of date until the next run: {error}"
 
 
 class _Application:

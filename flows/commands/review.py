@@ -6,8 +6,6 @@ import argparse
 import os
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
-from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +16,7 @@ from flows.reviewing import Applied, apply_decisions
 from restoration.errors import UsageError
 from restoration.settings import PhotoSettings
 from storage import open_results
-from storage.manifest import Decision, ManifestIndex, Reviewed, Status, reviewed
+from storage.manifest import Decision, Reviewed, Status, part_paths, reviewed
 
 _NEEDS_REVIEW: Final = "needs review"
 
@@ -77,6 +75,7 @@ def _apply(arguments: argparse.Namespace) -> tuple[int, list[str]]:
         except UsageError as error:
             raise UsageError(f"{location}: {error}") from error
     lines = [f"refused: {each.source}: {each.reason}" for each in applied.refused]
+    lines += [f"note: {problem}" for problem in applied.problems]
     summary = _summary(applied)
     lines.append(f"would be: {summary}; nothing was written" if arguments.dry_run else summary)
     return 1 if applied.refused else 0, lines
@@ -93,11 +92,10 @@ def _summary(applied: Applied) -> str:
 
 def _list(location: str) -> tuple[int, list[str]]:
     destination = open_results(location)
-    with program_set_aside(), closing(ManifestIndex.load(destination)) as index:
-        if not index.rows:
-            raise UsageError(f"{location} holds no manifest; give the destination of a run")
-        found = [row for part in reviewed(index, destination) for row in part]
-    found.sort(key=attrgetter("source"))
+    if next(part_paths(destination), None) is None:
+        raise UsageError(f"{location} holds no manifest; give the destination of a run")
+    with program_set_aside():
+        found = list(reviewed(destination))
     return 0, [*(line for row in found for line in _lines(row)), _counts(found)]
 
 

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from storage.base import DestinationStore
 from storage.manifest.columns import rows_from
-from storage.manifest.index import ManifestIndex
-from storage.manifest.parts import read_parts
-from storage.manifest.row import SCHEMA, Decision, Status
+from storage.manifest.latest import open_latest
+from storage.manifest.row import Decision, Status
 
 _TELLING: Final = ("review_decision", "settings")
-"""A row with one of these, or that needs review, is told of."""
+"""A row that has one of these is told of, and one that needs review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +38,27 @@ class Reviewed:
     review_note: str | None
 
 
-def reviewed(index: ManifestIndex, destination: DestinationStore) -> Iterator[list[Reviewed]]:
-    """The sources that need review, were decided on or have settings of their own, part by part.
+def reviewed(destination: DestinationStore) -> Iterator[Reviewed]:
+    """The photos that need review, were decided on or have settings of their own, by source.
 
     Args:
-        index: of the manifest.
         destination: where the manifest is.
 
     Raises:
         DamagedManifest: a part cannot be read.
-        StorageError: the manifest cannot be read.
+        StorageError: the manifest cannot be listed.
+        OSError: no room for a temporary file.
     """
-    is_latest = np.zeros(index.rows, np.bool_)
-    for table in index.latest():
-        is_latest[table.column("_row").to_numpy()] = True
-    schema = pa.schema([SCHEMA.field(name) for name in Reviewed.__dataclass_fields__])
-    start = 0
-    for _, table in read_parts(destination, index.part_paths, schema):
-        mask = is_latest[start : start + table.num_rows]
-        start += table.num_rows
-        wanted = table.column("needs_review")
-        for name in _TELLING:
-            wanted = pc.or_(wanted, table.column(name).is_valid())
-        rows = table.filter(pc.and_(wanted, pa.array(mask)))
-        if rows.num_rows:
-            yield rows_from(Reviewed, rows)
+    names = list(Reviewed.__dataclass_fields__)
+    with open_latest(destination) as file:
+        parquet = pq.ParquetFile(file, page_checksum_verification=True)
+        for number in range(parquet.num_row_groups):
+            table = parquet.read_row_group(number, columns=names, use_threads=False)
+            yield from rows_from(Reviewed, table.filter(_is_telling(table)))
+
+
+def _is_telling(table: pa.Table) -> pa.ChunkedArray:
+    mask = table.column("needs_review")
+    for name in _TELLING:
+        mask = pc.or_(mask, table.column(name).is_valid())
+    return mask
