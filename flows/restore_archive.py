@@ -31,7 +31,7 @@ from restoration.errors import UsageError
 from restoration.models import choose_models, resolve_device
 from restoration.plan import parse_steps
 from restoration.recipe import Options
-from storage import DestinationStore, open_destination, open_source
+from storage import open_destination, open_source
 
 # What Prefect checks before a run starts, and shows in its form. The patterns let through all that
 # `parse_steps` and `parse_workers` take.

@@ -179,7 +179,9 @@ def _chosen(database: ManifestDatabase, query: str) -> list[str]:
     try:
         result = database.query(query)
         if "source" not in result.names:
-            raise UsageError("--query must give a column `source`: SELECT source FROM photos")
+            raise UsageError(
+                "--query must give a column `source`: SELECT source FROM photos"
+            )
         at = result.names.index("source")
         return list(dict.fromkeys(str(row[at]) for row in result.rows()))
     except QueryError as error:

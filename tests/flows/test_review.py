@@ -15,11 +15,15 @@ import flows.reviewing
 import restoration.recipe
 from flows.cli import main
 from flows.decisions import VERSION_KEY, PhotoDecision
+from flows.planning import Request, Survey, pending_items
 from flows.reviewing import Applied, apply_decisions
 from flows.reviews import OTHER_BYTES_NOTE, REDONE_REASON
+from flows.rows import lost_row
+from flows.run_ids import new_run_id
 from flows.verification import verify
+from restoration.recipe import Options, recipe_id
 from restoration.settings import LEFT_ALONE, PhotoSettings
-from storage import DestinationBusy, LocalDestination, OutOfSpace, open_results
+from storage import DestinationBusy, LocalDestination, OutOfSpace, open_results, open_source
 from storage.manifest import (
     Decision,
     ManifestRow,
@@ -445,6 +449,19 @@ def test_workers_that_outlived_their_run_lose_their_work_lists(archive: Path, ta
     worklist = write_worklist(open_results(str(target)), "20200101T000000Z-000000", 0, items)
     applied(target, decision)
     assert not (target / worklist).exists()
+
+
+def test_a_photo_that_killed_its_workers_is_still_rejected(archive: Path, target: Path) -> None:
+    run(archive, target)
+    review(archive, target, NOISY, Decision.REJECTED)
+    source, store = open_source(str(archive)), open_results(str(target))
+    [item] = pending_items(source, store, Options(), Request(), Survey())
+    row = lost_row(item, run_id=new_run_id(), options=Options(), device="cpu")
+    assert of_review(row)[:3] == ("rejected", LEFT_ALONE.text, REVIEWER)
+    assert row.recipe_id == recipe_id(Options(steps=()), ())
+    store.put(part_path(row.run_id, 0), encode_rows([row]))
+    assert run(archive, target).nothing_to_do == 1
+    assert sha256(target / "restored" / NOISY) == sha256(archive / NOISY)
 
 
 def test_settings_of_a_newer_version_end_a_run_in_one_line(
