@@ -25,15 +25,15 @@ Double = NDArray[np.float64]
 BLOCK_SIDE: Final = 8
 """Pixels; of JPEG's cosine transform (ITU-T T.81)."""
 
-_SMALLEST_STEP: Final = 0.1
-"""8-bit units: a smaller mean step within blocks is that of a photograph of next to nothing."""
+_INVISIBLE: Final = 1.0
+"""8-bit units, added to both steps: in even areas a difference of less is not seen."""
 
 
 def blockiness(image: Samples) -> float:
     """Mean step across block edges over the mean step within blocks, of rows and columns.
 
-    On CID22, photographs that were never seen to be blocky measure 1.0-1.15; compressed with JPEG
-    quality 60 they measure 1.3 on average, with 20 1.9.
+    Sixty photographs of CID22 measure 1.06 on average and 1.18 at most; compressed with JPEG
+    quality 80 1.18, with 40 1.38, with 20 1.68, with 10 2.19 on average.
 
     Time and memory are bounded, as those of the assessment are.
 
@@ -69,4 +69,4 @@ def _ratio(lumas: list[Byte]) -> float:
     means = total / count
     edge = int(means.argmax())
     within = float(np.delete(means, edge).mean())
-    return max(float(means[edge]), _SMALLEST_STEP) / max(within, _SMALLEST_STEP)
+    return (float(means[edge]) + _INVISIBLE) / (within + _INVISIBLE)
