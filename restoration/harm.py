@@ -63,12 +63,19 @@ class Judgement:
     Attributes:
         before: of the photograph.
         after: of what the networks made of it, at full strength.
+        steps: what was done, but for colour.
         findings: how it is no better, one sentence each with the figures; none where it is.
     """
 
     before: Measures
     after: Measures
+    steps: tuple[Step, ...]
     findings: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why it is no better, in one line; "" where it is."""
+        return f"{' and '.join(self.steps)}: {'; '.join(self.findings)}" if self.findings else ""
 
 
 def judge(before: Measures, after: Measures, steps: Sequence[Step]) -> Judgement:
@@ -77,25 +84,25 @@ def judge(before: Measures, after: Measures, steps: Sequence[Step]) -> Judgement
     Args:
         before: of the photograph.
         after: of what they made of it.
-        steps: what was done; colour is no part of it.
+        steps: what was done, but for colour.
 
     Returns:
         The judgement; without findings where the photograph is too small or blank to be measured.
     """
     if before.noise.confidence == 0:
-        return Judgement(before, after)
+        return Judgement(before, after, tuple(steps))
     findings = (*_not_done(before, after, steps), *_harmed(before, after, steps))
-    return Judgement(before, after, findings)
+    return Judgement(before, after, tuple(steps), findings)
 
 
 def _not_done(before: Measures, after: Measures, steps: Sequence[Step]) -> Iterator[str]:
     """Steps that did not do what they were taken for."""
     noise, less_noise = before.noise.sigma, after.noise.sigma
     if Step.DENOISE in steps and less_noise > LEAST_DENOISED * noise:
-        yield f"the noise is hardly less (sigma {noise:.1f}, then {less_noise:.1f})"
+        yield f"the noise is hardly less: sigma {noise:.1f}, then {less_noise:.1f}"
     blur, less_blur = before.blur.sigma, after.blur.sigma
     if Step.DEBLUR in steps and less_blur > LEAST_DEBLURRED * blur:
-        yield f"the blur is hardly less (sigma {blur:.2f} px, then {less_blur:.2f} px)"
+        yield f"the blur is hardly less: sigma {blur:.2f} px, then {less_blur:.2f} px"
 
 
 def _harmed(before: Measures, after: Measures, steps: Sequence[Step]) -> Iterator[str]:
@@ -103,18 +110,18 @@ def _harmed(before: Measures, after: Measures, steps: Sequence[Step]) -> Iterato
     noise, more_noise = before.noise.sigma, after.noise.sigma
     times, more = ADDED_NOISE
     if Step.DENOISE not in steps and more_noise > times * noise + more:
-        yield f"there is more noise (sigma {noise:.1f}, then {more_noise:.1f})"
+        yield f"there is more noise: sigma {noise:.1f}, then {more_noise:.1f}"
     yield from _moved_tones(before, after)
     blocks, more_blocks = before.blockiness, after.blockiness
     if more_blocks > blocks + ADDED_BLOCKINESS:
-        yield f"blocks are more visible ({blocks:.2f}, then {more_blocks:.2f})"
+        yield f"blocks are more visible: {blocks:.2f}, then {more_blocks:.2f}"
     if before.naturalness is None or after.naturalness is None:
         return
     sharpened = Step.DEBLUR in steps
     bound = WORSE_NATURALNESS_SHARPENED if sharpened else WORSE_NATURALNESS
     if after.naturalness > bound * before.naturalness:
         figures = f"NIQE {before.naturalness:.1f}, then {after.naturalness:.1f}"
-        yield f"it looks less like a photograph ({figures})"
+        yield f"it looks less like a photograph: {figures}"
 
 
 def _moved_tones(before: Measures, after: Measures) -> Iterator[str]:
@@ -126,7 +133,7 @@ def _moved_tones(before: Measures, after: Measures) -> Iterator[str]:
     is_lost = new_contrast < LOST_CONTRAST * signal - 1
     is_added = noise < STRONG_NOISE and new_contrast > ADDED_CONTRAST * contrast + 1
     if is_lost or is_added:
-        yield f"the contrast moved (from {contrast:.0f} to {new_contrast:.0f})"
+        yield f"the contrast moved from {contrast:.0f} to {new_contrast:.0f}"
     shift = after.quality.brightness - before.quality.brightness
     fixed, by_noise = MOVED_BRIGHTNESS
     if abs(shift) > fixed + by_noise * noise:

@@ -26,6 +26,9 @@ from restoration.tiling import Tiling, run_tiled
 
 DEFAULT_OPTIONS: Final = Options()
 
+WITHHELD: Final = "the restored photo was no better than the original, which was kept"
+KEPT_ANYWAY: Final = "the restored photo is no better than the original, and was kept as asked"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -56,6 +59,7 @@ class Restored:
         shaken: whether camera shake was deconvolved, in the place of what the deblur network made.
         withheld: the steps whose work was put aside, because the photo was no better for it.
         judgement: how what the networks made was measured; None where they changed nothing.
+        as_judged: whether `pixels` are what was judged: not blended with the photo or its grain.
         interpretation: what the colours are made from; None where colour was not planned.
     """
 
@@ -66,6 +70,7 @@ class Restored:
     shaken: bool = False
     withheld: tuple[Step, ...] = ()
     judgement: Judgement | None = None
+    as_judged: bool = True
     interpretation: Interpretation | None = field(default=None, repr=False)
 
 
@@ -81,6 +86,7 @@ class _Progress:
         shaken: see `Restored`.
         withheld: see `Restored`.
         judgement: see `Restored`.
+        as_judged: see `Restored`.
     """
 
     pixels: Samples | None = None
@@ -90,6 +96,7 @@ class _Progress:
     shaken: bool = False
     withheld: tuple[Step, ...] = ()
     judgement: Judgement | None = None
+    as_judged: bool = True
 
 
 class Restorer:
@@ -192,6 +199,7 @@ class Restorer:
             shaken=done.shaken and not done.withheld,
             withheld=done.withheld,
             judgement=done.judgement,
+            as_judged=done.as_judged,
             interpretation=interpretation,
         )
 
@@ -215,6 +223,8 @@ class Restorer:
             keep_grain=self.options.keep_grain,
             out=restored,
         )
+        mixes_grain = done.grain is not None and self.options.keep_grain > 0
+        done.as_judged = self.options.strength == 1 and not mixes_grain
         return None if are_equal(blended, job.pixels) else blended
 
 
@@ -227,13 +237,12 @@ def _judge(done: _Progress, job: Job, restored: Samples, *, keep: bool) -> None:
     done.judgement = judge(before, measures_of(restored), steps)
     if not done.judgement.findings:
         return
-    names, why = " and ".join(steps), "; ".join(done.judgement.findings)
     if keep:
-        done.notes += (f"{names}: no better than the original, and kept as asked: {why}",)
+        done.notes += (f"{KEPT_ANYWAY} ({done.judgement.reason})",)
         return
     done.withheld = steps
     # What steps found out was found out about what is put aside.
-    done.notes = (f"{names}: no better than the original, which was kept: {why}",)
+    done.notes = (f"{WITHHELD} ({done.judgement.reason})",)
 
 
 def _type_after(step: Step, job: Job) -> SampleType:
