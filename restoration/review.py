@@ -24,21 +24,22 @@ from restoration.plan import Plan, Step
 from restoration.restore import KEPT_ANYWAY, WITHHELD, Restored
 
 STRONG_CHANGE_PSNR_DB: Final = 25.0
-"""Below: a root mean square change of 14 levels of 255. Noise of sigma 15 that is taken away measures
-25.4, of 25 20.9; the old photographs 30 and more."""
+"""Below: a root mean square change of 14 levels of 255. Noise of sigma 15 that is taken away
+measures 25.4, of 25 20.9; the old photographs 30 and more."""
 
 STRONG_CHANGE_DELTA_E00: Final = 10.0
-"""Above, on average. Colour noise of sigma 5 that is taken away measures 3.5, of 10 7, of 25 15; the
-old photographs at most 4.5."""
+"""Above, on average. Colour noise of sigma 5 that is taken away measures 3.5, of 10 7, of 25 15;
+the old photographs at most 4.5."""
 
 FACE_SSIM: Final = 0.85
-"""Below it a face has been redrawn. The old photographs measure 0.99 and more; on CBSD68 noise of 25
-and blur of 2.4 px bring faces of 40 pixels to 0.7-0.82, of 150 pixels to 0.94 and 0.82."""
+"""Below it a face has been redrawn. The old photographs measure 0.99 and more; on CBSD68 noise of
+25 and blur of 2.4 px bring faces of 40 pixels to 0.7-0.8, of 100-150 pixels to 0.94 and 0.82."""
 
 SHAKY: Final = 0.68
-"""Confidence below which a step ran on a shaky measurement (from 0.55 on steps run). Of the 17 steps
-that ran on 373 sound photographs, most of them on texture that was taken for grain, 10 had
-less. So had three old photographs: silk paper, the starch grains of an autochrome, a rough print."""
+"""Confidence below which a step ran on a shaky measurement (from 0.55 on steps run). Of the 11
+steps that would run on 373 sound photographs, most of them on texture that is taken for grain, 8
+have less. So had three old photographs: silk paper, the starch grains of an autochrome, a rough
+print."""
 
 SHAKY_MONOCHROME: Final = 0.5
 """The same for what was given colour. Of the 26 old photographs that are, one has less (0.45)."""
@@ -52,9 +53,9 @@ UNSURE_OF_BLUR: Final = 0.2
 """Confidence below which blur is no measurement: an even sky, fog."""
 
 UNCERTAIN_COLOUR: Final = 5.0
-"""8-bit levels. Of the colours given to 107 photographs 13 are above, and 10 of these are patchy: red
-and blue stains on cloth, a wall or a mountain. Of the 26 old ones that are given any it is one: a
-uniform half blue, half purple."""
+"""8-bit levels. Of the colours given to 107 photographs 13 are above, and 10 of these are patchy:
+red and blue stains on cloth, a wall or a mountain. Of the 26 old ones that are given any it is one:
+a uniform half blue, half purple."""
 
 GARISH: Final = 95.0
 """Colourfulness. 95 % of 373 true colour photographs have less than 90, and of 107 that were given
