@@ -47,7 +47,7 @@ MOVED_BRIGHTNESS: Final = (2.0, 0.2)
 at most without noise, 2.1 with 25, 5.4 with 50."""
 
 ADDED_BLOCKINESS: Final = 0.3
-"""Sound restorations add up to 0.19: what deblurring sharpens, it sharpens in blocks, too."""
+"""Sound restorations add up to BLK: what deblurring sharpens, it sharpens in blocks, too."""
 
 WORSE_NATURALNESS: Final = 1.1
 WORSE_NATURALNESS_SHARPENED: Final = 1.5
