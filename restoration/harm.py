@@ -7,8 +7,8 @@ beside it. A photograph that is no better keeps its original.
 All bounds were chosen on 206 restorations by the shipped networks (23 photographs of CBSD68 with
 noise of 5-50, blur of 1.6-2.4 px, both, and JPEG; 34 old photographs), one of which is beyond them,
 rightly so, and on 125 by damaged networks (weights times 1 ± 5-40 %, residuals times -1 to 3) whose
-true gain in PSNR was known. The guards refuse 12 of these; of 38 others that lost, 36 are beyond the
-bounds; of 67 that gained, 9: their PSNR is better, but they are covered with artefacts.
+true gain in PSNR was known. The guards refuse 12 of these; of 38 others that lost, 36 are beyond
+the bounds; of 67 that gained, 9: their PSNR is better, but they are covered with artefacts.
 """
 
 from __future__ import annotations
