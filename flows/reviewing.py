@@ -8,7 +8,7 @@ the next run, finishes the job.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,12 +17,13 @@ from typing import Any, Final
 
 from flows.decisions import PhotoDecision
 from flows.places import possible_outputs
+from flows.records import keep_books
 from flows.run_ids import latest_run_id, new_run_id
 from flows.sweeping import owned, sweep_after_killed_runs
 from flows.version import software_version
 from restoration.errors import UsageError
 from restoration.settings import LEFT_ALONE, PhotoSettings
-from storage import DestinationStore, StorageError
+from storage import DestinationStore
 from storage.ahead import ahead
 from storage.manifest import (
     Decision,
@@ -34,8 +35,6 @@ from storage.manifest import (
     encode_rows,
     part_path,
     part_paths,
-    write_latest,
-    write_run,
 )
 
 PART_DECISIONS: Final = 2_000
@@ -66,7 +65,7 @@ class Applied:
         already: those that had been applied before.
         refused: those that were not followed.
         outputs_deleted: files of rejected photos.
-        problems: what went wrong afterwards without harm: the parts say it all.
+        problems: with what is made of the manifest at the end; its parts say it all.
     """
 
     run_id: str = ""
@@ -83,7 +82,6 @@ def apply_decisions(
     reviewer: str,
     *,
     dry_run: bool = False,
-    compact: bool = True,
 ) -> Applied:
     """Record decisions in the manifest, and delete the outputs of rejected photos.
 
@@ -96,8 +94,6 @@ def apply_decisions(
         decisions: at most one for each photo.
         reviewer: who decided.
         dry_run: only find out what would become of them; nothing is locked or written.
-        compact: bring `latest.parquet` up to date; who applies one decision after the other may
-            leave it to the last of them, or to the next run.
 
     Raises:
         UsageError: the destination holds no manifest.
@@ -118,16 +114,14 @@ def apply_decisions(
         with closing(ManifestIndex.load(destination)) as index:
             result = _Application(destination, index, reviewer, run_id).apply(decisions)
         if result.run_id:
-            result.problems += _keep_books(destination, result, started, compact=compact)
+            result.problems += keep_books(destination, _record(result, started))
     return result
 
 
-def _keep_books(
-    destination: DestinationStore, result: Applied, started: datetime, *, compact: bool
-) -> Iterator[str]:
-    """Leave the record of a run that wrote rows; yields problems with it, one line each."""
+def _record(result: Applied, started: datetime) -> RunRecord:
+    """The record of a run that wrote down decisions."""
     ended = datetime.now(UTC)
-    record = RunRecord(
+    return RunRecord(
         run_id=result.run_id,
         kind=RunKind.REVIEW,
         started=started,
@@ -138,12 +132,6 @@ def _keep_books(
         unchanged=result.already,
         withdrawn=result.decisions[Decision.REJECTED],
     )
-    try:
-        write_run(destination, record)
-        if compact:
-            write_latest(destination)
-    except (StorageError, OSError) as error:
-        yield f"what readers take from it may be out of date until the next run: {error}"
 
 
 class _Application:

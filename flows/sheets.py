@@ -13,6 +13,7 @@ from restoration.errors import RestorationError, UsageError
 from restoration.samples import Samples, eight_bits
 from storage import DestinationStore, EndsRun, SourceStore, StorageError
 from storage.manifest.database import ManifestDatabase, QueryError
+from storage.manifest.queries import QUERIES
 
 _COLUMNS: Final = (
     "source",
@@ -177,7 +178,7 @@ def source_of(database: ManifestDatabase) -> str | None:
 
 def _chosen(database: ManifestDatabase, query: str) -> list[str]:
     try:
-        result = database.query(query)
+        result = database.query(QUERIES[query].sql if query in QUERIES else query)
         if "source" not in result.names:
             raise UsageError("--query must give a column `source`: SELECT source FROM photos")
         at = result.names.index("source")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 import flows.reviewing
@@ -27,10 +28,12 @@ from storage import DestinationBusy, LocalDestination, OutOfSpace, open_results,
 from storage.manifest import (
     Decision,
     ManifestRow,
+    RunKind,
     Status,
     WorkItem,
     encode_rows,
     part_path,
+    read_runs,
     write_worklist,
 )
 from tests.flows.runs import latest, run, sha256
@@ -130,6 +133,11 @@ class TestRejected:
         assert of_review(row) == ("rejected", LEFT_ALONE.text, REVIEWER, "waxy")
         assert row.decided_sha256 == sha256(archive / PRINT)
         assert (row.needs_review, row.run_id) == (False, result.run_id)
+        record = read_runs(open_results(str(target)))[-1]
+        assert (record.run_id, record.kind) == (result.run_id, RunKind.REVIEW)
+        assert (record.photos, record.withdrawn, record.restored) == (1, 1, 0)
+        statuses = pq.read_table(target / "latest.parquet")["status"].to_pylist()
+        assert sorted(statuses) == ["nothing_to_do", "restored", "withdrawn"]
         assert findings(target) == set()
 
         networks.clear()

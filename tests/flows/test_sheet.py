@@ -71,6 +71,9 @@ def test_a_folder_or_a_query_chooses_and_pages_are_numbered(places, tmp_path: Pa
     query = "SELECT source FROM photos WHERE is_monochrome"
     assert main(["sheet", str(target), "-o", str(tmp_path / "q.jpg"), "--query", query]) == 0
     assert colours_of(tmp_path / "q.jpg").shape[0] == one
+    named = ["--query", "most-changed", "--limit", "1"]
+    assert main(["sheet", str(target), "-o", str(tmp_path / "n.jpg"), *named]) == 0
+    assert colours_of(tmp_path / "n.jpg").shape[0] == one
 
 
 def test_without_the_originals_it_says_so(places, tmp_path: Path):
