@@ -37,12 +37,13 @@ RUNS = 12
 FOLDER_PHOTOS = 40
 FOLDERS = ("1923/Hafen", "1923/Märkte – été", "1931", "1947/portraits", "glass plates")
 CAMERAS = (None, "Epson Perfection V850 Pro", "Nikon LS-9000 ED", "Hasselblad X5")
-REASONS = (
-    "the change is strong (PSNR {:.1f} dB)",
-    "the confidence in the noise is low ({:.2f})",
-    "the colours are uncertain ({:.1f} levels)",
-    "the faces changed much (SSIM {:.2f})",
-)
+REASONS = {
+    "the change is strong (PSNR {:.1f} dB)": (18, 25),
+    "the confidence in the noise is low ({:.2f})": (0.1, 0.5),
+    "the colours are uncertain ({:.1f} levels)": (12, 40),
+    "the faces changed much (SSIM {:.2f})": (0.4, 0.8),
+}
+"""Why photos need review, with the range of the figure."""
 PLANS: tuple[tuple[str, ...], ...] = (
     ("denoise",), ("denoise", "colorize"), ("deblur",), ("denoise", "deblur", "colorize"), (),
 )  # fmt: skip
@@ -146,7 +147,7 @@ def _measured(rng: np.random.Generator, status: Status, source: str) -> dict[str
         "change_ssim": float(rng.uniform(0.75, 0.99)),
         "change_delta_e00": float(rng.gamma(2, 1.2)),
         "needs_review": bool(chosen),
-        "review_reasons": tuple(text.format(rng.uniform(0, 30)) for text in chosen),
+        "review_reasons": tuple(text.format(rng.uniform(*REASONS[text])) for text in chosen),
         "review_decision": Decision.ACCEPTED if not chosen and rng.random() < 0.02 else None,
         "seconds_decode": 0.05,
         "seconds_restore": float(rng.uniform(0.3, 4)),

@@ -17,7 +17,7 @@
     ['← →', 'On the slider: move it'],
     ['Shift and arrows', 'Move a zoomed picture'],
     ['/', 'Search the photos'],
-    ['g', 'Photos, review, summary in turn'],
+    ['g', 'Next section'],
     ['Esc', 'Back to the list; close a dialog'],
     ['?', 'This help'],
   ];

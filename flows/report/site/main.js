@@ -27,6 +27,7 @@
 
   async function follow() {
     const wanted = routeOf(window.location.hash);
+    document.querySelector('dialog[open]')?.close();
     const isFirst = route === null;
     const isOther = isFirst || route.name !== wanted.name || route.rest !== wanted.rest;
     const isOtherPage = !isOther && route.parameters.get('page') !== wanted.parameters.get('page');
