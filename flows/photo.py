@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 
+from flows.measured import measured_row
 from flows.publishing import Publication, sha256_of, with_output
 from flows.reviews import REJECTED_REASON, concluded, is_rejected, still_about
 from flows.rows import (
@@ -23,7 +24,6 @@ from flows.rows import (
     Workshop,
     blank_row,
     carried_over,
-    compared_row,
     described_row,
     failed,
 )
@@ -31,7 +31,7 @@ from restoration.assess import assess
 from restoration.codec import Page
 from restoration.plan import Step, make_plan, nothing_planned
 from restoration.recipe import Options
-from restoration.restore import Job, Restored
+from restoration.restore import Restored
 from storage import EndsRun, EntryKind, StorageError
 from storage.manifest import ManifestRow, Status, WorkItem
 
@@ -110,9 +110,9 @@ def _restored(
     done: dict[str, tuple[list[Restored | Exception], float]] = {}
     for alike in by_settings.values():
         planned = [page for photo in alike for page in photo.pages]
-        jobs = [Job(each.page.pixels, each.plan, each.assessment.noise_sigma) for each in planned]
         started = time.perf_counter()
-        results = iter(workshop.under(alike[0].item).restorer.restore(jobs))
+        restorer = workshop.under(alike[0].item).restorer
+        results = iter(restorer.restore([each.job for each in planned]))
         megapixels = sum(each.page.megapixels for each in planned if each.plan.steps)
         seconds = (time.perf_counter() - started) / max(megapixels, 1e-9)
         for photo in alike:
@@ -205,8 +205,8 @@ def finish(
             model_sha256=tuple(used[step].sha256 for step in taken),
             notes=tuple(dict.fromkeys((*row.notes, *_found(done)))),
         )
-        published = _publish(came_out, prepared, done, workshop)
-        return Outcome(compared_row(published, prepared, done[prepared.main]))
+        measured = measured_row(came_out, prepared, done)
+        return Outcome(_publish(measured, prepared, done, workshop))
     except EndsRun:
         raise
     except Exception as error:

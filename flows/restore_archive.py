@@ -110,6 +110,7 @@ def restore_archive(
     strength: Share = 1.0,
     keep_grain: Share = 0.0,
     models: list[str] | None = None,
+    even_if_worse: bool = False,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     include: list[str] | None = None,
     exclude: list[str] | None = None,
@@ -143,6 +144,8 @@ def restore_archive(
         strength: share of the restoration's change that is applied, 0 to 1.
         keep_grain: share of the luminance that denoising takes away that is given back, 0 to 1.
         models: other models than the device's defaults, each TASK=NAME or NAME.
+        even_if_worse: keep restored photos that are no better than their originals by what is
+            measured; such photos keep their originals by default.
         device: where the networks run.
         include: only photos whose relative path matches one of these globs.
         exclude: no photo whose relative path matches one of these globs.
@@ -186,6 +189,7 @@ def restore_archive(
         strength=strength,
         keep_grain=keep_grain,
         models=choose_models(models or ()),
+        even_if_worse=even_if_worse,
         salvage=salvage,
         output_format=output_format,
         quality=quality,

@@ -9,13 +9,12 @@ from typing import Any
 
 from flows.reviews import listed_with_review, settings_reasons
 from flows.version import software_version
-from restoration.assess import Assessment, estimate_noise
+from restoration.assess import Assessment
 from restoration.codec import DecoderProcess, Page, Photo, shared_decoder
 from restoration.errors import RestorationError, UnsupportedPhoto
 from restoration.plan import Plan, Step
-from restoration.quality import measure, psnr_db, ssim
 from restoration.recipe import Options, recipe_id
-from restoration.restore import Restored, Restorer
+from restoration.restore import Job, Restorer
 from restoration.settings import options_under
 from storage import Archived, DestinationStore, SourceChanged, SourceStore, StorageError
 from storage.manifest import ManifestIndex, ManifestRow, Status, WorkItem
@@ -104,6 +103,12 @@ class PlannedPage:
     assessment: Assessment
     plan: Plan
 
+    @property
+    def job(self) -> Job:
+        """What the networks are to do."""
+        found = self.assessment
+        return Job(self.page.pixels, self.plan, found.noise_sigma, found)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -180,6 +185,7 @@ def described_row(prepared: Prepared, workshop: Workshop, seconds_restore: float
         mode=main.page.mode,
         pages=len(prepared.pages),
         format=prepared.photo.format,
+        camera=prepared.photo.camera,
         noise_sigma=assessment.noise_sigma,
         noise_confidence=assessment.noise_confidence,
         blur_sigma=assessment.blur_sigma,
@@ -211,32 +217,6 @@ def reasons(pages: Sequence[PlannedPage]) -> tuple[str, ...]:
 
 def _changes_pixels(steps: Sequence[Step]) -> bool:
     return any(step.changes_pixels for step in steps)
-
-
-def compared_row(row: ManifestRow, prepared: Prepared, result: Restored) -> ManifestRow:
-    """Add quality before and after, and the amount of change, of the main page."""
-    main = prepared.pages[prepared.main]
-    before = main.page.pixels
-    after = before if result.pixels is None else result.pixels
-    sigma = main.assessment.noise_sigma
-    quality = measure(before)
-    row = replace(
-        row,
-        sharpness_before=quality.sharpness,
-        colourfulness_before=quality.colourfulness,
-        contrast_before=quality.contrast,
-    )
-    if result.pixels is not None:
-        quality, sigma = measure(after), estimate_noise(after).sigma
-    if main.plan.changes_pixels:
-        row = replace(row, change_psnr_db=psnr_db(before, after), change_ssim=ssim(before, after))
-    return replace(
-        row,
-        sharpness_after=quality.sharpness,
-        colourfulness_after=quality.colourfulness,
-        contrast_after=quality.contrast,
-        noise_sigma_after=sigma,
-    )
 
 
 def failed(row: ManifestRow, error: Exception) -> Outcome:

@@ -47,6 +47,7 @@ def sidecar_bytes(row: ManifestRow) -> bytes:
         ),
         "plan": _plain(row.plan),
         "plan_reasons": _plain(row.plan_reasons),
+        "withheld": _plain(row.withheld),
         "models": [
             {"name": _plain(name), "sha256": sha256}
             for name, sha256 in zip(row.models, row.model_sha256, strict=True)

@@ -3,12 +3,17 @@
 After the two features of Wang, Sheikh and Bovik, "No-Reference Perceptual Quality Assessment of
 JPEG Compressed Images", ICIP 2002: the mean step between neighbouring pixels on either side of a
 block's edge, and the mean step within blocks. Their ratio is 1 where there is no block to be seen,
-however sharp or noisy the photograph is. Unlike there, where in the frame the blocks begin is
-found and not taken for granted: photographs are cropped and turned after their compression.
+however sharp or noisy the photograph is. Unlike there,
+
+- where in the frame the blocks begin is found and not taken for granted: photographs are cropped
+  and turned after their compression;
+- steps count up to a bound, and those within blocks are taken at the place, among the seven, where
+  they are largest: a window frame that happens to stand on the grid is no block.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -25,15 +30,18 @@ Double = NDArray[np.float64]
 BLOCK_SIDE: Final = 8
 """Pixels; of JPEG's cosine transform (ITU-T T.81)."""
 
-_SMALLEST_STEP: Final = 0.1
-"""8-bit units: a smaller mean step within blocks is that of a photograph of next to nothing."""
+_INVISIBLE: Final = 1.0
+"""8-bit units, added to both steps: in even areas a difference of less is not seen."""
+
+_LARGEST_STEP: Final = 24
+"""8-bit units: larger steps are contours. Blocks of JPEG quality 10 seldom differ by more."""
 
 
 def blockiness(image: Samples) -> float:
     """Mean step across block edges over the mean step within blocks, of rows and columns.
 
-    On CID22, photographs that were never seen to be blocky measure 1.0-1.15; compressed with JPEG
-    quality 60 they measure 1.3 on average, with 20 1.9.
+    Fifty photographs of CID22 measure 1.03 on average and 1.12 at most; compressed with JPEG
+    quality 80 1.14, with 40 1.31, with 20 1.55, with 10 1.94 on average.
 
     Time and memory are bounded, as those of the assessment are.
 
@@ -43,8 +51,12 @@ def blockiness(image: Samples) -> float:
     Returns:
         The ratio; 1 for a photograph smaller than two blocks.
     """
-    # Windows start at whole blocks, so edges are at the same place in all of them.
-    lumas = [luma8(window) for window in measured_windows(image)]
+    return blockiness_of_windows(measured_windows(image))
+
+
+def blockiness_of_windows(windows: Sequence[Byte]) -> float:
+    """`blockiness` of a photograph whose windows are at hand; they start at whole blocks."""
+    lumas = [luma8(window) for window in windows]
     return (_ratio(lumas) + _ratio([_transposed(luma) for luma in lumas])) / 2
 
 
@@ -61,12 +73,11 @@ def _ratio(lumas: list[Byte]) -> float:
         if columns == 0:
             continue
         steps = cv2.absdiff(luma[:, :columns], luma[:, 1 : columns + 1])
+        steps = np.minimum(steps, _LARGEST_STEP)
         by_column = np.asarray(cv2.reduce(steps, 0, cv2.REDUCE_SUM, dtype=cv2.CV_64F), np.float64)
         total += by_column.reshape(-1, BLOCK_SIDE).sum(axis=0)
         count += steps.size // BLOCK_SIDE
     if count == 0:
         return 1.0
-    means = total / count
-    edge = int(means.argmax())
-    within = float(np.delete(means, edge).mean())
-    return max(float(means[edge]), _SMALLEST_STEP) / max(within, _SMALLEST_STEP)
+    within, edge = np.sort(total / count)[-2:]
+    return float((edge + _INVISIBLE) / (within + _INVISIBLE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 import cv2
@@ -31,14 +32,26 @@ _GUIDE_RADIUS: Final = 2
 _GUIDE_EPSILON: Final = 0.02**2
 
 
-def colorize(luma: NDArray[Depth], model: Model) -> NDArray[Depth]:
-    """Give a monochrome photograph colour without touching its luma.
+@dataclass(frozen=True)
+class Interpretation:
+    """What colours a network gives a photograph, at the size at which it sees it.
 
-    The network predicts chroma at low resolution. A guided filter (He, Sun, Tang, "Guided Image
-    Filtering", TPAMI 2013, in the subsampled form of He and Sun, "Fast Guided Filter", 2015)
-    writes it as a locally linear function of the luma, which is then evaluated on the
-    full-resolution luma, so that colour follows the photo's own edges. Works in strips: memory
-    beyond input and output does not grow with the photo.
+    Attributes:
+        luma: (h, w) float32 in [0, 1]: the working picture.
+        chroma: (h, w, 2) float32: Cb and Cr in [-0.5, 0.5], casts weakened.
+        uncertainty: root mean square distance of the single predictions' colours from their mean,
+            averaged over the picture, 8-bit levels of Cb and Cr.
+        cast: difference of the means of two channels before it was weakened, 8-bit levels.
+    """
+
+    luma: Float = field(repr=False)
+    chroma: Float = field(repr=False)
+    uncertainty: float
+    cast: float
+
+
+def colorize(luma: NDArray[Depth], model: Model) -> NDArray[Depth]:
+    """Give a monochrome photograph colour without touching its luma: both steps below.
 
     Args:
         luma: (H, W), uint8 or uint16.
@@ -50,9 +63,44 @@ def colorize(luma: NDArray[Depth], model: Model) -> NDArray[Depth]:
     Raises:
         GuardError: the network returned NaN or infinity.
     """
+    return colorized_as(luma, interpret(luma, model))
+
+
+def interpret(luma: Samples, model: Model) -> Interpretation:
+    """Predict the colours of a monochrome photograph.
+
+    Args:
+        luma: (H, W), uint8 or uint16.
+        model: a colorize model.
+
+    Raises:
+        GuardError: the network returned NaN or infinity.
+    """
     small = _working_picture(luma, WORKING_SIDE)
-    chroma = without_cast(_agreed_chroma(luma, small.shape, model))
-    slope, offset = _guided_coefficients(small, chroma)
+    tries = _tried_chroma(luma, small.shape, model)
+    agreed = np.asarray(tries.mean(axis=0), np.float32)
+    apart = np.square(tries - agreed).sum(axis=-1).mean(axis=0)
+    uncertainty = 255 * float(np.sqrt(apart).mean())
+    return Interpretation(small, without_cast(agreed), uncertainty, cast_of(agreed))
+
+
+def colorized_as(luma: NDArray[Depth], interpretation: Interpretation) -> NDArray[Depth]:
+    """Lay predicted colours over a photograph at full resolution.
+
+    A guided filter (He, Sun, Tang, "Guided Image
+    Filtering", TPAMI 2013, in the subsampled form of He and Sun, "Fast Guided Filter", 2015)
+    writes it as a locally linear function of the luma, which is then evaluated on the
+    full-resolution luma, so that colour follows the photo's own edges. Works in strips: memory
+    beyond input and output does not grow with the photo.
+
+    Args:
+        luma: (H, W), uint8 or uint16.
+        interpretation: of the same photograph.
+
+    Returns:
+        (H, W, 3) of that type, whose luma is `luma`.
+    """
+    slope, offset = _guided_coefficients(interpretation.luma, interpretation.chroma)
     coefficients = np.concatenate([slope, offset], axis=-1)
     out = scratch.empty((*luma.shape, 3), sample_type(luma))
     for top in range(0, luma.shape[0], _STRIP):
@@ -103,21 +151,30 @@ def without_cast(chroma: Float) -> Float:
     Returns:
         The same, or less of it.
     """
+    share = min(1.0, LARGEST_CAST / max(cast_of(chroma), 1e-6))
+    return np.asarray(chroma * share, np.float32)
+
+
+def cast_of(chroma: Float) -> float:
+    """Largest difference between the means of two colour channels, 8-bit levels.
+
+    Args:
+        chroma: (h, w, 2), Cb and Cr in [-0.5, 0.5].
+    """
     cb, cr = chroma.mean((0, 1), dtype=np.float64)
     blue, red = cb / CB_SCALE, cr / CR_SCALE
     green = -(BT601[0] * red + BT601[2] * blue) / BT601[1]
-    cast = 255 * (max(red, green, blue) - min(red, green, blue))
-    return np.asarray(chroma * min(1.0, LARGEST_CAST / max(cast, 1e-6)), np.float32)
+    return 255 * float(max(red, green, blue) - min(red, green, blue))
 
 
-def _agreed_chroma(luma: Samples, shape: tuple[int, ...], model: Model) -> Float:
-    """Mean prediction over several working sizes and their mirror images, (h, w, 2).
+def _tried_chroma(luma: Samples, shape: tuple[int, ...], model: Model) -> Float:
+    """Predictions at several working sizes and of their mirror images, (n, h, w, 2).
 
     What the network is sure of, it sees at every size and both ways round; what it guesses,
-    differs, and the mean fades it towards gray. That is what keeps dark or empty areas free of
-    coloured clouds.
+    differs, and the mean of all fades it towards gray. That is what keeps dark or empty areas free
+    of coloured clouds.
     """
-    total = np.zeros((shape[0], shape[1], 2), np.float32)
+    tries = []
     for side in AGREEING_SIDES:
         picture = _working_picture(luma, side)
         for mirrored in (False, True):
@@ -125,8 +182,10 @@ def _agreed_chroma(luma: Samples, shape: tuple[int, ...], model: Model) -> Float
             chroma = predict_chroma(seen, model)
             chroma = chroma[:, ::-1] if mirrored else chroma
             size = (shape[1], shape[0])
-            total += cv2.resize(np.ascontiguousarray(chroma), size, interpolation=cv2.INTER_LINEAR)
-    return total / np.float32(2 * len(AGREEING_SIDES))
+            tries.append(
+                cv2.resize(np.ascontiguousarray(chroma), size, interpolation=cv2.INTER_LINEAR)
+            )
+    return np.stack(tries).astype(np.float32).reshape(-1, *shape, 2)
 
 
 def _working_picture(luma: Samples, side: int) -> Float:

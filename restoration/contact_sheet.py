@@ -180,9 +180,10 @@ def _cell(cell: Cell, width: int) -> Image.Image:
     canvas.paste(label, (0, 0))
     canvas.paste(picture, (0, label.height))
     if cell.absence:
-        space = picture.width - 2 * _GAP
-        text = _text_block([(cell.absence, _TEXT_SIZE, _FAINT)], max(space, 1), paper=_EMPTY)
-        canvas.paste(text.crop((0, 0, space, picture.height - _GAP)), (_GAP, label.height + _GAP))
+        space = max(picture.width - 2 * _GAP, 1)
+        text = _text_block([(cell.absence, _TEXT_SIZE, _FAINT)], space, paper=_EMPTY)
+        shown = min(text.height, max(picture.height - _GAP, 0))
+        canvas.paste(text.crop((0, 0, space, shown)), (_GAP, label.height + _GAP))
     return canvas
 
 

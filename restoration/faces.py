@@ -47,6 +47,7 @@ _STRIDE: Final = 4
 _MULTIPLE: Final = 32
 _OVERLAP: Final = 0.3
 _MOST_CANDIDATES: Final = 2000
+_STRIP_ROWS: Final = 512
 
 _using_network = threading.Lock()
 
@@ -129,10 +130,29 @@ def _working_picture(image: Samples) -> Byte:
     height, width = image.shape[:2]
     scale = min(1.0, WORKING_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    scratch.release(image)
-    eight = eight_bits(np.asarray(small, image.dtype))
+    small = _means(image, max(1, int(1 / scale) // 2))
+    if scale < 1:
+        small = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), image.dtype)
+    eight = eight_bits(small)
     return np.repeat(eight[..., None], 3, axis=-1) if eight.ndim == 2 else eight
+
+
+def _means(image: Samples, side: int) -> Samples:
+    """Means of blocks of `side` pixels, in strips: a large scan need not be in memory at once."""
+    if side == 1:
+        return image
+    rows, columns = image.shape[0] // side, image.shape[1] // side
+    if rows == 0 or columns == 0:  # a strip thinner than a block
+        return image
+    out = np.empty((rows, columns, *image.shape[2:]), image.dtype)
+    count = max(1, _STRIP_ROWS // side)
+    for top in range(0, rows, count):
+        bottom = min(top + count, rows)
+        strip = image[top * side : bottom * side, : columns * side]
+        size = (columns, bottom - top)
+        out[top:bottom] = cv2.resize(strip, size, interpolation=cv2.INTER_AREA)
+        scratch.release(image)
+    return out
 
 
 def _faces(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,15 +69,16 @@ def check_colorized(luma: Samples, colorized: Samples) -> None:
 
 def _moments(pixels: Samples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of each channel in 8-bit units; in strips to bound memory."""
-    flat = pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
-    total = np.zeros(flat.shape[2])
-    squares = np.zeros(flat.shape[2])
-    for rows in strips(flat):
-        strip = flat[rows].astype(np.float64)
-        total += strip.sum((0, 1))
-        squares += np.square(strip, out=strip).sum((0, 1))
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    total, squares = np.zeros(channels), np.zeros(channels)
+    for rows in strips(pixels):
+        strip = pixels[rows]
+        weight = strip.shape[0] * strip.shape[1]
+        means, spreads = (each.ravel() for each in cv2.meanStdDev(strip))
+        total += weight * means
+        squares += weight * (spreads**2 + means**2)
         scratch.release(pixels)
-    count = flat.shape[0] * flat.shape[1]
+    count = pixels.shape[0] * pixels.shape[1]
     means = total / count
     deviations = np.sqrt(np.maximum(squares / count - means**2, 0))
     scale = 255 / full_scale(pixels.dtype)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from restoration.assess import Assessment
 from restoration.assess.estimator import estimate_strengths
 from restoration.assess.scales import Estimate
-from restoration.blockiness import blockiness
+from restoration.assess.windows import measured_windows
+from restoration.blockiness import blockiness_of_windows
 from restoration.colour_difference import mean_difference
 from restoration.faces import Face, similarity
-from restoration.naturalness import naturalness
+from restoration.naturalness import naturalness_of_windows
 from restoration.quality import Quality, measure, psnr_db, ssim
 from restoration.samples import Samples
 
@@ -75,7 +76,10 @@ def measures_of(pixels: Samples, assessment: Assessment | None = None) -> Measur
         noise = Estimate(assessment.noise_sigma, assessment.noise_confidence)
         blur = Estimate(assessment.blur_sigma, assessment.blur_confidence)
     quality = measure(pixels, noise_sigma=noise.sigma)
-    return Measures(noise, blur, quality, blockiness(pixels), naturalness(pixels))
+    windows = measured_windows(pixels)
+    return Measures(
+        noise, blur, quality, blockiness_of_windows(windows), naturalness_of_windows(windows)
+    )
 
 
 def change_between(before: Samples, after: Samples, faces: tuple[Face, ...] = ()) -> Change:

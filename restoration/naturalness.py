@@ -12,6 +12,7 @@ photographs); figures are therefore not to be compared with those of other imple
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from math import lgamma
 from typing import Final
@@ -25,6 +26,7 @@ from restoration.assess.windows import measured_windows, to_luma
 from restoration.models import load_model
 from restoration.samples import Samples
 
+Byte = NDArray[np.uint8]
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
 
@@ -70,7 +72,12 @@ def naturalness(image: Samples) -> float | None:
     Raises:
         WeightsError: the weights are missing or altered.
     """
-    features = patch_features(image)
+    return naturalness_of_windows(measured_windows(image))
+
+
+def naturalness_of_windows(windows: Sequence[Byte]) -> float | None:
+    """`naturalness` of a photograph whose windows are at hand."""
+    features = features_of_windows(windows)
     if features is None or len(features) < FEWEST_PATCHES:
         return None
     model = load_model("naturalness", torch.device("cpu"))
@@ -84,7 +91,11 @@ def patch_features(image: Samples) -> Double | None:
     Args:
         image: (H, W) or (H, W, 3) R'G'B', uint8 or uint16.
     """
-    windows = measured_windows(image)
+    return features_of_windows(measured_windows(image))
+
+
+def features_of_windows(windows: Sequence[Byte]) -> Double | None:
+    """`patch_features` of a photograph whose windows are at hand."""
     step = -(-len(windows) // MOST_WINDOWS)
     found = [_window_features(to_luma(window)) for window in windows[::step]]
     features = np.concatenate(found) if found else np.empty((0, FEATURES))

@@ -42,12 +42,14 @@ class PlannedStep:
         runs: whether it is taken.
         reason: plain words, with the measurement that decided.
         tentative: whether it is only tried: the photo stays as it was unless it bears the step out.
+        doubtful: whether the measurement was strong enough but not certain enough.
     """
 
     step: Step
     runs: bool
     reason: str
     tentative: bool = False
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,10 @@ class Plan:
     def is_tentative(self, step: Step) -> bool:
         """Whether a step is only tried."""
         return any(each.tentative for each in self.decisions if each.step is step)
+
+    def is_doubtful(self, step: Step) -> bool:
+        """Whether a step was left out, or only tried, because its measurement was not certain."""
+        return any(each.doubtful for each in self.decisions if each.step is step)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -154,7 +160,7 @@ def _tried(refused: PlannedStep, assessment: Assessment) -> PlannedStep:
     if not is_blurred or assessment.blur_confidence < WORTH_A_TRY:
         return refused
     reason = f"{refused.reason}: undone only if it is camera shake that the photo bears out"
-    return PlannedStep(refused.step, True, reason, tentative=True)
+    return PlannedStep(refused.step, True, reason, tentative=True, doubtful=True)
 
 
 def _decide_by_strength(
@@ -164,5 +170,6 @@ def _decide_by_strength(
     if value < threshold:
         return PlannedStep(step, False, f"{measured} is below {threshold:g}")
     if confidence < SURE_ENOUGH:
-        return PlannedStep(step, False, f"{measured} is not certain (confidence {confidence:.2f})")
+        unsure = f"{measured} is not certain (confidence {confidence:.2f})"
+        return PlannedStep(step, False, unsure, doubtful=True)
     return PlannedStep(step, True, f"{measured} is at least {threshold:g}")

@@ -19,8 +19,11 @@ from restoration.errors import UsageError
 from restoration.models import DEVICES, WEIGHTS_FOLDER, card_for
 from restoration.plan import ALL_STEPS, Step
 
-PIPELINE_VERSION: Final = "2"
-"""Raised when the same options and models would give other files than before."""
+PIPELINE_VERSION: Final = "3"
+"""Raised when the same options and models would give other files than before.
+
+3: a photo that is no better for its restoration keeps its original.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Options:
         access: what access copies are to be; None for none.
         sidecar: whether a JSON file beside each restored photo says what was done.
         signing: who signs the C2PA credentials of what is encoded; None for none.
+        even_if_worse: whether a restored photo that is no better than its original is kept.
     """
 
     steps: tuple[Step, ...] = ALL_STEPS
@@ -55,6 +59,7 @@ class Options:
     access: AccessCopies | None = None
     sidecar: bool = False
     signing: Signing | None = None
+    even_if_worse: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
@@ -107,6 +112,8 @@ def recipe_id(
             "output": [options.output_format, options.quality, options.label],
             **_amounts(options, used),
             **_extras(options),
+            # Who does not ask for it has the recipe without it. Colour is judged apart.
+            **({"even_if_worse": True} if options.even_if_worse else {}),
             "models": {task: card.sha256 for task, card in cards.items()},
         },
         sort_keys=True,

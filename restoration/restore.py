@@ -10,10 +10,13 @@ from typing import Final
 import numpy as np
 import torch
 
+from restoration.assess import Assessment
 from restoration.blend import Grain, blend, grain_of, like
-from restoration.colorize import colorize
+from restoration.colorize import Interpretation, colorized_as, interpret
 from restoration.colour import integer_luma
 from restoration.guards import check_colorized, check_restored
+from restoration.harm import Judgement, judge
+from restoration.measures import measures_of
 from restoration.models import WEIGHTS_FOLDER, Model, load_model
 from restoration.plan import Plan, Step
 from restoration.recipe import Options
@@ -22,6 +25,9 @@ from restoration.shake import remove_shake
 from restoration.tiling import Tiling, run_tiled
 
 DEFAULT_OPTIONS: Final = Options()
+
+WITHHELD: Final = "the restored photo was no better than the original, which was kept"
+KEPT_ANYWAY: Final = "the restored photo is no better than the original, and was kept as asked"
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,13 @@ class Job:
         pixels: (H, W) or (H, W, 3), uint8 or uint16; never written to.
         plan: the steps.
         noise_sigma: measured, 8-bit units; the guards allow for it.
+        assessment: of the pixels; measured again where it is not given and is needed.
     """
 
     pixels: Samples = field(repr=False)
     plan: Plan
     noise_sigma: float
+    assessment: Assessment | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,10 @@ class Restored:
         models: the models whose work is in the results, in order.
         notes: what steps found out while they ran, one sentence each.
         shaken: whether camera shake was deconvolved, in the place of what the deblur network made.
+        withheld: the steps whose work was put aside, because the photo was no better for it.
+        judgement: how what the networks made was measured; None where they changed nothing.
+        as_judged: whether `pixels` are what was judged: not blended with the photo or its grain.
+        interpretation: what the colours are made from; None where colour was not planned.
     """
 
     pixels: Samples | None = field(repr=False)
@@ -56,6 +68,10 @@ class Restored:
     models: tuple[Model, ...] = ()
     notes: tuple[str, ...] = ()
     shaken: bool = False
+    withheld: tuple[Step, ...] = ()
+    judgement: Judgement | None = None
+    as_judged: bool = True
+    interpretation: Interpretation | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -68,6 +84,9 @@ class _Progress:
         notes: what steps found out, one sentence each.
         given_up: steps that were only tried, and not borne out.
         shaken: see `Restored`.
+        withheld: see `Restored`.
+        judgement: see `Restored`.
+        as_judged: see `Restored`.
     """
 
     pixels: Samples | None = None
@@ -75,6 +94,9 @@ class _Progress:
     notes: tuple[str, ...] = ()
     given_up: tuple[Step, ...] = ()
     shaken: bool = False
+    withheld: tuple[Step, ...] = ()
+    judgement: Judgement | None = None
+    as_judged: bool = True
 
 
 class Restorer:
@@ -160,15 +182,26 @@ class Restorer:
     def _finish(self, job: Job, done: _Progress) -> Restored | Exception:
         try:
             pixels = None if done.pixels is None else self._finished_pixels(job, done)
-            colorized = None
+            colorized = interpretation = None
             if Step.COLORIZE in job.plan.steps:
                 luma = integer_luma(job.pixels if pixels is None else pixels)
-                colorized = colorize(luma, self.model(Step.COLORIZE))
+                interpretation = interpret(luma, self.model(Step.COLORIZE))
+                colorized = colorized_as(luma, interpretation)
                 check_colorized(luma, colorized)
         except Exception as error:
             return error
-        models = tuple(self.model(step) for step in job.plan.steps if step not in done.given_up)
-        return Restored(pixels, colorized, models, done.notes, done.shaken)
+        unused = (*done.given_up, *done.withheld)
+        return Restored(
+            pixels,
+            colorized,
+            models=tuple(self.model(step) for step in job.plan.steps if step not in unused),
+            notes=done.notes,
+            shaken=done.shaken and not done.withheld,
+            withheld=done.withheld,
+            judgement=done.judgement,
+            as_judged=done.as_judged,
+            interpretation=interpretation,
+        )
 
     def _finished_pixels(self, job: Job, done: _Progress) -> Samples | None:
         """Check what the networks made and blend it with the photo; None where nothing changes."""
@@ -177,6 +210,11 @@ class Restorer:
         done.pixels = None
         # Checked as the networks left it: a small strength must not hide that they failed.
         check_restored(job.pixels, restored, noise_sigma=job.noise_sigma)
+        if are_equal(restored, job.pixels):
+            return None
+        _judge(done, job, restored, keep=self.options.even_if_worse)
+        if done.withheld:
+            return None
         blended = blend(
             job.pixels,
             restored,
@@ -185,7 +223,26 @@ class Restorer:
             keep_grain=self.options.keep_grain,
             out=restored,
         )
+        mixes_grain = done.grain is not None and self.options.keep_grain > 0
+        done.as_judged = self.options.strength == 1 and not mixes_grain
         return None if are_equal(blended, job.pixels) else blended
+
+
+def _judge(done: _Progress, job: Job, restored: Samples, *, keep: bool) -> None:
+    """Measure what the networks made; put it aside, unless it is better or to be kept anyway."""
+    steps = tuple(
+        step for step in job.plan.steps if step.changes_pixels and step not in done.given_up
+    )
+    before = measures_of(job.pixels, job.assessment)
+    done.judgement = judge(before, measures_of(restored), steps)
+    if not done.judgement.findings:
+        return
+    if keep:
+        done.notes += (f"{KEPT_ANYWAY} ({done.judgement.reason})",)
+        return
+    done.withheld = steps
+    # What steps found out was found out about what is put aside.
+    done.notes = (f"{WITHHELD} ({done.judgement.reason})",)
 
 
 def _type_after(step: Step, job: Job) -> SampleType:

@@ -41,6 +41,12 @@ def add_restoration_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TASK=NAME",
         help="another model than the device's default; once for each task (see `models`)",
     )
+    parser.add_argument(
+        "--even-if-worse",
+        action="store_true",
+        help="keep restored photos that are no better than their originals by what is measured "
+        "(default: such photos keep their originals)",
+    )
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
 
 
@@ -146,6 +152,7 @@ def options_from(arguments: argparse.Namespace) -> Options:
         strength=arguments.strength,
         keep_grain=arguments.keep_grain,
         models=choose_models(arguments.model),
+        even_if_worse=arguments.even_if_worse,
         salvage=arguments.salvage,
         output_format=arguments.output_format,
         quality=arguments.quality,

@@ -16,7 +16,7 @@ from flows.rows import PlannedPage, reasons
 from restoration.codec import SUFFIX_FORMATS, Photo, shared_decoder
 from restoration.errors import UsageError
 from restoration.models import resolve_device
-from restoration.restore import Job, Restorer
+from restoration.restore import Restorer
 from storage import LocalDestination
 
 
@@ -42,9 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         sha256 = sha256_of(file)
         photo = shared_decoder().decode(file, options.limits, salvage=options.salvage)
     pages = tuple(planned_page(page, options) for page in photo.pages)
-    jobs = [Job(each.page.pixels, each.plan, each.assessment.noise_sigma) for each in pages]
     results = []
-    for result in restorer.restore(jobs):
+    for result in restorer.restore([each.job for each in pages]):
         if isinstance(result, Exception):
             raise result
         results.append(result)

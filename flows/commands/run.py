@@ -155,6 +155,7 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
             strength=arguments.strength,
             keep_grain=arguments.keep_grain,
             models=arguments.model,
+            even_if_worse=arguments.even_if_worse,
             device=arguments.device,
             include=arguments.include,
             exclude=arguments.exclude,

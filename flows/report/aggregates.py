@@ -218,6 +218,7 @@ _MODELS: Final = f"""
     GROUP BY ALL ORDER BY photos DESC, name, sha256 LIMIT {MODELS}"""
 
 _REASONS: Final = f"""
-    SELECT regexp_replace(reason, '[0-9]+([.][0-9]+)?', '…', 'g') AS reason, count(*) AS photos
+    SELECT regexp_replace(reason, '\\b[0-9]+([.][0-9]+)?\\b', '…', 'g') AS reason,
+           count(*) AS photos
     FROM (SELECT unnest(review_reasons) AS reason FROM photos WHERE needs_review)
     GROUP BY ALL ORDER BY photos DESC, reason LIMIT {REASONS}"""

@@ -15,7 +15,7 @@ from flows.report.pictures import Pictures, Shown
 from flows.report.scripts import script
 from flows.report.summary import CHUNK_ROWS, DETAIL_ROWS
 from storage import DestinationStore
-from storage.manifest import COLUMNS, DamagedManifest
+from storage.manifest import COLUMNS, LATEST_PATH, DamagedManifest
 from storage.manifest.columns import Column
 from storage.manifest.database import ManifestDatabase, Result
 
@@ -235,7 +235,7 @@ def _in_order(before: str, sources: Sequence[str]) -> str:
     """
     if any(one >= other for one, other in pairwise((before, *sources))):
         raise DamagedManifest(
-            "latest.parquet is not in the order of its photos; delete it: it is made again"
+            f"{LATEST_PATH} is not in the order of its photos; delete it: it is made again"
         )
     return sources[-1]
 

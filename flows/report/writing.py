@@ -27,7 +27,7 @@ from flows.report.summary import CHUNK_ROWS, DETAIL_ROWS, Figures, Summary
 from flows.version import software_version
 from restoration.errors import UsageError
 from storage import DestinationStore, SourceStore
-from storage.manifest import DamagedManifest
+from storage.manifest import LATEST_PATH, DamagedManifest
 from storage.manifest.database import ManifestDatabase, QueryError
 
 DATABASE_GB: Final = 0.75
@@ -105,7 +105,9 @@ def write_report(
                 )
                 return _written(database, folder, summary, pictures, options, progress)
     except QueryError as error:
-        raise DamagedManifest(f"the manifest cannot be read ({error})") from error
+        raise DamagedManifest(
+            f"{LATEST_PATH} cannot be read ({error}); delete it: it is made again"
+        ) from error
 
 
 def _written(

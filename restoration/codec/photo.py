@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from restoration.codec.metadata.camera import camera_of
 from restoration.codec.pages import Page
 from restoration.samples import Samples
 
@@ -53,6 +54,12 @@ class Photo:
     def pixels(self) -> Samples:
         """The main page as the networks see it: sRGB, (H, W) or (H, W, 3)."""
         return self.main.pixels
+
+    @property
+    def camera(self) -> str | None:
+        """Make and model of the camera or scanner, of the first page that names one."""
+        found = (camera_of(page.embedded.metadata.exif) for page in self.pages)
+        return next(filter(None, found), None)
 
     @property
     def megapixels(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -44,11 +45,23 @@ def conditions() -> Iterator[tuple[str, Degrade]]:
     """Names and degradations; the first is none."""
     yield CLEAN, lambda photo, rng: photo
     for sigma in (5.0, 10.0, 25.0):
-        yield f"white noise sigma {sigma:g}", lambda photo, rng, s=sigma: noisy(photo, s, rng)
+        yield f"white noise sigma {sigma:g}", partial(_with_noise, sigma=sigma)
     for sigma in (1.0, 1.6, 2.4):
-        yield f"Gaussian {sigma:g} px", lambda photo, rng, s=sigma: blurred(photo, s, 0, rng)
+        yield f"Gaussian {sigma:g} px", partial(_with_blur, sigma=sigma)
     for quality in (80, 50, 20):
-        yield f"JPEG {quality}", lambda photo, rng, q=quality: jpeg_round_trip(photo, q)
+        yield f"JPEG {quality}", partial(_compressed, quality=quality)
+
+
+def _with_noise(photo: Byte, rng: np.random.Generator, *, sigma: float) -> Byte:
+    return noisy(photo, sigma, rng)
+
+
+def _with_blur(photo: Byte, rng: np.random.Generator, *, sigma: float) -> Byte:
+    return blurred(photo, sigma, 0, rng)
+
+
+def _compressed(photo: Byte, rng: np.random.Generator, *, quality: int) -> Byte:
+    return jpeg_round_trip(photo, quality)
 
 
 def measured_naturalness(photos: Sequence[Byte], seed: int = 0) -> list[NaturalnessRow]:

@@ -34,14 +34,13 @@ def append(restored: Path, rows: list[ManifestRow], run_id: str = REVIEW_RUN) ->
 
 
 def mark_for_review(restored: Path) -> None:
-    rows = latest_rows(restored)
-    append(
-        restored,
-        [
-            replace(rows[source], needs_review=True, review_reasons=reasons)
-            for source, reasons in REASONS.items()
-        ],
-    )
+    """Have those of `REASONS` need review for these, and no others, whatever was found."""
+    marked = []
+    for source, row in latest_rows(restored).items():
+        reasons = REASONS.get(source, ())
+        if reasons or row.needs_review:
+            marked.append(replace(row, needs_review=bool(reasons), review_reasons=reasons))
+    append(restored, marked)
 
 
 def report(folder: Path, *, source: bool = True, **options: Any) -> Written:

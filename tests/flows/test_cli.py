@@ -168,7 +168,9 @@ def test_dry_run_foresees_what_a_run_would_say_of_odd_entries(
 def test_models_come_with_their_cards(capsys) -> None:
     assert call("models", "--json") == 0
     cards = json.loads(capsys.readouterr().out)
-    assert {card["task"] for card in cards} == {"denoise", "deblur", "colorize", "assess"}
+    assert {card["task"] for card in cards} == {
+        "denoise", "deblur", "colorize", "assess", "naturalness",
+    }  # fmt: skip
     assert call("models", "--markdown") == 0
     readme = Path(__file__).parents[2] / "restoration" / "weights" / "README.md"
     assert capsys.readouterr().out.strip() in readme.read_text(encoding="utf-8")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,16 @@ from flows.report.scripts import script
 from flows.report.summary import PlanCount, Summary
 from restoration.errors import UsageError
 from storage import DestinationBusy, LocalDestination, StorageError
-from storage.manifest import COLUMNS, ManifestRow, RunRecord, Status, write_run
+from storage.manifest import (
+    COLUMNS,
+    LATEST_PATH,
+    DamagedManifest,
+    ManifestRow,
+    RunRecord,
+    Status,
+    write_latest,
+    write_run,
+)
 from tests.flows.reports import REASONS, REVIEW_RUN, append, called, data, latest_rows, report
 
 JSON = st.recursive(
@@ -264,3 +275,29 @@ def test_a_report_that_fails_leaves_no_page(reported: Path) -> None:
     with pytest.raises(StorageError, match="details-00000"):
         report(reported, photos=0)
     assert not index.exists()
+
+
+def spoilt_order(latest: Path) -> None:
+    metadata = pq.read_metadata(latest).metadata
+    table = pq.read_table(latest)
+    table = table.take(list(reversed(range(table.num_rows))))
+    pq.write_table(table.replace_schema_metadata(metadata), latest)
+
+
+def spoilt_bytes(latest: Path) -> None:
+    data = latest.read_bytes()
+    middle = slice(4, pq.read_metadata(latest).row_group(0).total_byte_size // 4)
+    latest.write_bytes(data[:4] + bytes(middle.stop - middle.start) + data[middle.stop :])
+
+
+@pytest.mark.parametrize("spoil", [spoilt_order, spoilt_bytes])
+def test_a_spoilt_table_is_told_and_made_again(
+    reported: Path, spoil: Callable[[Path], None]
+) -> None:
+    restored = LocalDestination(reported / "restored")
+    assert write_latest(restored)
+    spoil(restored.root / LATEST_PATH)
+    with pytest.raises(DamagedManifest, match=f"{LATEST_PATH} .*; delete it: it is made again"):
+        report(reported, photos=0)
+    (restored.root / LATEST_PATH).unlink()
+    assert report(reported, photos=0).summary.rows == 6

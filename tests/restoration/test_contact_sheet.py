@@ -64,6 +64,9 @@ class TestSheets:
         for pixels in (original, restored):
             assert (page == pixels[0, 0]).all(-1).sum() == 40 * 60
         assert page.shape[1] > 3 * WIDTH
+        blank = (page == 0xF0).all(-1).sum()
+        assert 0.5 * 40 * 60 < blank < 40 * 60  # the reason why there is none is written on it
+        assert not (page == 0).all(-1).any()
 
     def test_reasons_to_look_are_in_another_ink(self):
         photo = scene(90, 60, seed=2)

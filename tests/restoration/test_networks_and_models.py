@@ -40,6 +40,7 @@ from restoration.restore import Restorer
 
 CPU = torch.device("cpu")
 TASKS = ("denoise", "deblur", "colorize")
+MEASURES = ("assess", "naturalness")
 
 
 def test_a_new_restoration_network_is_the_identity() -> None:
@@ -77,7 +78,7 @@ def test_configuration_survives_its_json() -> None:
 
 
 def test_every_task_has_a_shipped_model_and_its_card_is_true() -> None:
-    assert {card.task for card in available_models()} == {*TASKS, "assess"}
+    assert {card.task for card in available_models()} == {*TASKS, *MEASURES}
     for card in available_models():
         path = WEIGHTS_FOLDER / card.file
         assert file_sha256(path) == card.sha256
@@ -98,7 +99,7 @@ def test_a_model_is_loaded_once() -> None:
 
 def test_each_task_has_one_default_on_each_device() -> None:
     cards = available_models()
-    for task in (*TASKS, "assess"):
+    for task in (*TASKS, *MEASURES):
         for device in DEVICES:
             (default,) = [c for c in cards if c.task == task and device in c.default_for]
             assert card_for(task, device=device) == default

@@ -135,7 +135,7 @@
   }
 
   // A reason without its figures, as the summary counts them.
-  const general = (reason) => reason.replace(/[0-9]+([.][0-9]+)?/g, '…');
+  const general = (reason) => reason.replace(/\b[0-9]+([.][0-9]+)?\b/g, '…');
 
   function rest(review) {
     const more = review.rows.length - review.cards.length;

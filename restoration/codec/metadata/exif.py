@@ -38,6 +38,8 @@ _HEIGHT_TAGS: Final = frozenset({0x0101, 0xA003})
 _X_RESOLUTION: Final = 0x011A
 _Y_RESOLUTION: Final = 0x011B
 _RESOLUTION_UNIT: Final = 0x0128
+_TEXTS: Final = frozenset({2, 129})
+"""ASCII, and UTF-8 of EXIF 3.0."""
 _INCHES_PER_UNIT: Final = {2: 1.0, 3: 1 / 2.54}
 PREFIX: Final = b"Exif\0\0"
 """What stands before the block in a JPEG, and by mistake elsewhere."""
@@ -103,6 +105,27 @@ def orientation(exif: bytes) -> int:
             value = block.number(entry)
             return value if value is not None and 1 <= value <= 8 else 1
     return 1
+
+
+def texts_of(exif: bytes, tags: frozenset[int], *, longest_bytes: int) -> dict[int, bytes]:
+    """The texts of some tags of the first directory, the first of each.
+
+    Args:
+        exif: from its byte-order mark on.
+        tags: which.
+        longest_bytes: of longer ones the beginning.
+
+    Raises:
+        DamagedMetadata: no TIFF structure, or a first directory that cannot be found.
+    """
+    block = _Block(exif)
+    found: dict[int, bytes] = {}
+    for entry in block.first.entries:
+        if entry.tag in tags and entry.type in _TEXTS and entry.tag not in found:
+            data = read_value(block.file, block.layout, entry, block.budget)
+            if data is not None:
+                found[entry.tag] = data[:longest_bytes]
+    return found
 
 
 def resolution(exif: bytes) -> tuple[float, float] | None:
