@@ -190,7 +190,14 @@ def with_pictures(
 ) -> list[ManifestRow]:
     """Give photos files, those first that need review: an original with noise, one without."""
     candidates = [at for at, row in enumerate(rows) if row.restored_path is not None]
-    candidates.sort(key=lambda at: not rows[at].needs_review)
+    # In the order of the gallery, whose first photos are those that a report shows.
+    candidates.sort(
+        key=lambda at: (
+            not rows[at].needs_review,
+            -len(rows[at].review_reasons),
+            rows[at].change_psnr_db,
+        )
+    )
     made = list(rows)
     for seed, at in enumerate(candidates[:photos]):
         made[at] = _pictured(rows[at], originals, results, seed=seed)
