@@ -110,4 +110,4 @@ def test_an_index_that_cannot_be_saved_ends_no_run(
 
     monkeypatch.setattr(ManifestIndex, "save", save)
     assert run(archive, target).restored == 3
-    assert warnings(log) == [f"the manifest's index was not saved: {error}"]
+    assert warnings(log) == [f"the manifest's index was not written: {error}"]
