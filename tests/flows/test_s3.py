@@ -133,8 +133,9 @@ class TestRuns:
             assert Image.open(io.BytesIO(data)).size == (96, 96)
         assert bucket.restored("restored/1923/box 4/clean.png") == PHOTOS["1923/box 4/clean.png"]
         beside = [key for key in bucket.stored() if not key.startswith(("restored", "colorized"))]
-        part = f"manifest/{summary.run_id}/part-000000.parquet"
-        assert beside == [part], "no lock, no work-list"
+        of_run = f"manifest/{summary.run_id}"
+        kept = ["latest.parquet", f"{of_run}/_run.json", f"{of_run}/part-000000.parquet"]
+        assert beside == kept, "no lock, no work-list"
 
         decoded.clear()
         again = bucket.run()
@@ -190,7 +191,8 @@ class TestRuns:
         path.write_text(json.dumps(content))
         assert main(["review", "apply", str(path)]) == 0
         assert "rejected 1" in capsys.readouterr().out
-        outputs = [key for key in bucket.stored() if not key.startswith("manifest")]
+        books = ("manifest", "latest.parquet")
+        outputs = [key for key in bucket.stored() if not key.startswith(books)]
         assert outputs == [f"restored/{clean}"], "no lock is left, either"
         assert main(["review", "list", bucket.target]) == 0
         assert f"rejected: {gray}: by Anna" in capsys.readouterr().out
