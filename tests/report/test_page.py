@@ -56,7 +56,7 @@ class TestSummary:
         needing = sum(row.needs_review for row in rows)
         headline = page.locator(".headline").text_content()
         assert headline.startswith(f"Of {PHOTOS} photos, {restored} are restored")
-        assert f"{needing} need your eyes" in headline
+        assert f"{needing}\u00a0need your eyes" in headline
 
     def test_charts_are_drawn_and_have_their_numbers_in_tables(
         self, visit: MakeVisit, sample: Path

@@ -49,7 +49,8 @@
     const size = before
       ? `${change > 0 ? '+' : '−'}${number(Math.abs((100 * change) / before), 0)} %`
       : number(change);
-    if (!LESS_IS_BETTER.includes(name)) return size;
+    // A hundredth more or less is neither.
+    if (!LESS_IS_BETTER.includes(name) || Math.abs(change) < 0.02 * Math.abs(before)) return size;
     return [size, element('small', {}, change < 0 ? ' better' : ' worse')];
   }
 

@@ -74,7 +74,7 @@
             element(
               'a',
               { href: '#review', class: 'strong' },
-              `${number(totals.needs_review)} ${totals.needs_review === 1 ? 'needs' : 'need'} your eyes`,
+              `${number(totals.needs_review)}\u00a0${totals.needs_review === 1 ? 'needs' : 'need'} your eyes`,
             ),
             '.',
           ]

@@ -118,7 +118,7 @@
           showgrid: false,
           range: usedRange(edges, before, after),
         },
-        yaxis: { title: 'Photos' },
+        yaxis: photosAxis(before, after),
       }),
       link,
       headings: [`${title} (${unit})`, 'Before', 'After'],
@@ -143,7 +143,7 @@
       layout: () => ({
         bargap: 0,
         xaxis: { title: unit, showgrid: false, range: usedRange(edges, photos) },
-        yaxis: { title: 'Photos' },
+        yaxis: photosAxis(photos),
       }),
       link,
       headings: [unit, 'Photos'],
@@ -196,7 +196,7 @@
         barmode: 'stack',
         showlegend: true,
         xaxis: runAxis(runs),
-        yaxis: { title: 'Photos' },
+        yaxis: photosAxis(runs.map((run) => run.photos)),
       }),
       link,
       headings: ['Run', 'Photos', 'Restored', 'Failed'],
@@ -261,12 +261,23 @@
     }).format(moment);
   }
 
+  // There are no half photos.
+  function photosAxis(...counts) {
+    const most = Math.max(1, ...counts.flat());
+    return { title: 'Photos', rangemode: 'tozero', ...(most < 5 ? { dtick: 1 } : {}) };
+  }
+
   // Runs at even distances, a few of them with their day.
   function runAxis(runs) {
     const every = Math.max(1, Math.ceil(runs.length / 6));
     const shown = runs.map((_, at) => at).filter((at) => at % every === 0);
     const day = (run) => plainText(runLabel(run).replace(/,.*/, ''));
-    return { tickvals: shown, ticktext: shown.map((at) => day(runs[at])), showgrid: false };
+    return {
+      tickvals: shown,
+      ticktext: shown.map((at) => day(runs[at])),
+      showgrid: false,
+      range: [-0.5, Math.max(runs.length, 6) - 0.5], // a single run is no wall
+    };
   }
 
   page.summaryCharts = {
