@@ -27,6 +27,7 @@ from flows.rows import (
     described_row,
     failed,
 )
+from flows.up_to_date import UNKNOWN_SETTINGS
 from restoration.assess import assess
 from restoration.codec import Page
 from restoration.plan import Step, make_plan, nothing_planned
@@ -161,7 +162,7 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
 
 def status_of_problem(item: WorkItem) -> Status:
     """Failed where photos may be lost to us, skipped where something was left alone on purpose."""
-    is_loss = item.kind in (EntryKind.UNREADABLE, EntryKind.BAD_NAME)
+    is_loss = item.kind in (EntryKind.UNREADABLE, EntryKind.BAD_NAME, UNKNOWN_SETTINGS)
     return Status.FAILED if is_loss else Status.SKIPPED
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from posixpath import splitext
@@ -13,7 +13,7 @@ from posixpath import splitext
 from flows.progress import current_reporter
 from flows.reviews import with_review
 from flows.stopping import stop_requested
-from flows.up_to_date import Recipes, Verdict, compare
+from flows.up_to_date import UNKNOWN_SETTINGS, Recipes, Verdict, compare
 from restoration.codec import FORMATS, OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, read_header
 from restoration.errors import RestorationError, UsageError
 from restoration.recipe import Options
@@ -165,8 +165,10 @@ def _pending_items(
         to_do = []
         for entry, earlier in zip(chunk, known, strict=True):
             verdict = Verdict.TO_DO
-            current = recipes.of(entry.path, earlier)
-            if not request.force and earlier is not None:
+            current = recipes.of(earlier)
+            if isinstance(current, str):
+                entry = replace(entry, problem=entry.problem or current)
+            elif not request.force and earlier is not None:
                 verdict = compare(entry, earlier, current, sizes)
                 if verdict is Verdict.DONE:
                     survey.unchanged += 1
@@ -207,6 +209,8 @@ def _work_item(
 ) -> WorkItem:
     problem, kind = entry.problem, str(entry.kind)
     suffix = splitext(entry.path)[1].lower()
+    if problem and entry.kind is EntryKind.FILE:
+        kind = UNKNOWN_SETTINGS
     if not problem and suffix in OTHER_PHOTO_SUFFIXES:
         kind = "UnsupportedPhoto"
         problem = f"{suffix[1:].upper()} files are not read ({', '.join(FORMATS)} are)"

@@ -156,7 +156,8 @@ def blank_row(item: WorkItem, workshop: Workshop) -> ManifestRow:
 
 
 def _listed_row(item: WorkItem, run_id: str, options: Options, device: str) -> ManifestRow:
-    options = options_under(options, item.settings)
+    if not item.problem:  # which may be that its settings are not understood
+        options = options_under(options, item.settings)
     row = ManifestRow(
         source=item.path,
         source_size=item.size,

@@ -10,12 +10,14 @@ from restoration.errors import ReaderMissing, UsageError
 from restoration.recipe import Options, current_recipe_ids
 from restoration.settings import options_under
 from storage import Archived, EntryKind, SourceEntry
-from storage.manifest import DamagedManifest, Decision, KnownPhoto, Status
+from storage.manifest import Decision, KnownPhoto, Status
 
 _WAS_OUT_OF_REACH: Final = frozenset(
     {EntryKind.ARCHIVED.value, Archived.__name__, ReaderMissing.__name__}
 )
 """Reasons to skip that go without a trace in size, time or ETag."""
+UNKNOWN_SETTINGS: Final = "UnknownSettings"
+"""Kind of a photo whose own settings are not understood: it is left as it is, and told."""
 
 
 class Recipes:
@@ -27,28 +29,27 @@ class Recipes:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._known: dict[str | None, frozenset[str]] = {None: current_recipe_ids(options)}
+        self._known: dict[str | None, frozenset[str] | str] = {None: current_recipe_ids(options)}
 
-    def of(self, source: str, earlier: KnownPhoto | None) -> frozenset[str]:
-        """Those of a photo.
+    def of(self, earlier: KnownPhoto | None) -> frozenset[str] | str:
+        """Those of a photo; or why its settings are not understood.
 
         Args:
-            source: its path, for the message.
             earlier: its latest row, if there is one.
-
-        Raises:
-            DamagedManifest: its settings are not understood.
         """
         settings = None if earlier is None else earlier.settings
         if settings not in self._known:
-            try:
-                self._known[settings] = current_recipe_ids(options_under(self._options, settings))
-            except UsageError as error:
-                raise DamagedManifest(
-                    f"{source}: what the manifest has as its settings is not understood ({error});"
-                    " did a newer restore-archive write it?"
-                ) from error
+            self._known[settings] = self._under(settings)
         return self._known[settings]
+
+    def _under(self, settings: str | None) -> frozenset[str] | str:
+        try:
+            return current_recipe_ids(options_under(self._options, settings))
+        except UsageError as error:
+            return (
+                f"what the manifest has as the photo's settings is not understood ({error}); did a "
+                "newer restore-archive write it?"
+            )
 
 
 class Verdict(enum.Enum):

@@ -82,7 +82,7 @@ def find_faces(image: Samples) -> tuple[Face, ...] | None:
         image: (H, W) or (H, W, 3) R'G'B', uint8 or uint16, upright.
 
     Returns:
-        The faces; None where the extra `faces` is not installed.
+        The faces; None where the extra `faces` is not installed, or OpenCV cannot run its network.
     """
     path = _network_path()
     if path is None:
@@ -91,11 +91,14 @@ def find_faces(image: Samples) -> tuple[Face, ...] | None:
     height, width = small.shape[:2]
     padded = np.zeros((-(-height // _MULTIPLE) * _MULTIPLE, -(-width // _MULTIPLE) * _MULTIPLE, 3))
     padded[:height, :width] = small
-    with _using_network:  # a network of OpenCV holds its input between two calls
-        network = _network(path)
-        network.setInput(np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32))
-        outputs = network.forward(list(_OUTPUTS))  # OpenCV 5 gives all of them or none
-        scores, sizes, offsets = (np.asarray(each)[0] for each in outputs[:3])
+    try:
+        with _using_network:  # a network of OpenCV holds its input between two calls
+            network = _network(path)
+            network.setInput(np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32))
+            outputs = network.forward(list(_OUTPUTS))  # OpenCV 5 gives all of them or none
+    except cv2.error:  # builds differ in what they can run, and no photo should fail for that
+        return None
+    scores, sizes, offsets = (np.asarray(each)[0] for each in outputs[:3])
     scale = np.array([image.shape[1] / width, image.shape[0] / height])
     return tuple(_faces(scores[0], sizes, offsets, scale, image.shape))
 

@@ -90,7 +90,7 @@ def judge(before: Measures, after: Measures, steps: Sequence[Step]) -> Judgement
     Returns:
         The judgement; without findings where the photograph is too small or blank to be measured.
     """
-    if before.noise.confidence == 0:
+    if before.noise.confidence == 0 and before.blur.confidence == 0:
         return Judgement(before, after, tuple(steps))
     findings = (*_not_done(before, after, steps), *_harmed(before, after, steps))
     return Judgement(before, after, tuple(steps), findings)

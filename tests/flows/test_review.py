@@ -472,18 +472,22 @@ def test_a_photo_that_killed_its_workers_is_still_rejected(archive: Path, target
     assert sha256(target / "restored" / NOISY) == sha256(archive / NOISY)
 
 
-def test_settings_of_a_newer_version_end_a_run_in_one_line(
-    archive: Path, target: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_settings_of_a_newer_version_cost_their_photo_alone(archive: Path, target: Path) -> None:
     run(archive, target)
+    before = sha256(target / "restored" / NOISY)
     row = replace(latest(archive, target)[NOISY], settings='{"lustre": 3}')
     store = open_results(str(target))
     store.put(part_path("20990101T000000Z-aaaaaa", 0), encode_rows([row]))
-    for force in ([], ["--force"]):
-        assert main(["run", str(archive), str(target), "--quiet", *force]) == 1
-        [line] = capsys.readouterr().err.splitlines()
-        assert "a/noisy.png: what the manifest has as its settings is not understood" in line
+    (archive / "later.png").write_bytes((archive / CLEAN).read_bytes())
+    for force in (False, True):
+        summary = run(archive, target, force=force)
+        assert summary.nothing_to_do >= 1, "the others are done"
+        [line] = [line for line in summary.failures if NOISY in line]
+        assert "settings is not understood" in line
         assert "lustre" in line
+        left = latest(archive, target)[NOISY]
+        assert (left.status, left.settings) == (Status.FAILED, '{"lustre": 3}')
+        assert sha256(target / "restored" / NOISY) == before
 
 
 class TestCommand:

@@ -159,9 +159,11 @@ def test_every_rule(after: Measures, steps: tuple[Step, ...], finding: str) -> N
 def test_what_is_better_and_what_cannot_be_measured() -> None:
     assert judge(SOUND, BETTER, (Step.DENOISE,)).findings == ()
     assert judge(SOUND, BETTER, (Step.DENOISE,)).reason == ""
-    unknown = replace(SOUND, noise=Estimate(0.0, 0.0))
+    unknown = replace(SOUND, noise=Estimate(0.0, 0.0), blur=Estimate(0.0, 0.0))
     worse = replace(SOUND, noise=Estimate(40.0, 0.9))
     assert judge(unknown, worse, (Step.DENOISE,)).findings == ()
+    half_known = replace(unknown, blur=SOUND.blur)
+    assert judge(half_known, worse, (Step.DEBLUR,)).findings != ()
     small = replace(SOUND, naturalness=None)
     assert judge(small, replace(BETTER, naturalness=None), (Step.DENOISE,)).findings == ()
 
