@@ -305,6 +305,25 @@ class TestDecisions:
         page.locator(".decision-state", has_text="Nothing decided").wait_for()
         assert page.locator("#decisions-count").text_content() == ""
 
+    def test_of_two_tabs_are_all_kept(self, visit: MakeVisit, sample: Path) -> None:
+        reader = visit()
+        one = reader.go(sample, "photo/0")
+        one.evaluate("restoreArchive.page.decisions.setReviewer('A. Archivist')")
+        one.get_by_label("Go on to the next photo").uncheck()
+        other = reader.context.new_page()
+        other.goto(f"{sample.as_uri()}#photo/1")
+        other.locator(".decision-form").wait_for()
+        one.keyboard.press("a")
+        other.keyboard.press("r")
+        for tab in (one, other):
+            tab.locator("#decisions-count", has_text="2").wait_for()
+        other.evaluate("window.location.hash = '#photo/0'")
+        other.locator(".decision-state", has_text="Accepted").wait_for()
+        one.keyboard.press("u")
+        other.locator(".decision-state", has_text="Nothing decided").wait_for()
+        one.reload()
+        one.locator("#decisions-count", has_text="1").wait_for()
+
     def test_letters_in_a_note_decide_nothing(self, visit: MakeVisit, sample: Path) -> None:
         page = visit().go(sample, "review")
         first_in_need(page)

@@ -128,6 +128,13 @@
       page.dom.replace(this.state, mine ? this.mineText(mine) : this.archiveText());
     }
 
+    // What another tab decided; a note that is being written stays.
+    refresh() {
+      const mine = this.decisions.get(this.photo.source);
+      if (mine && this.note !== document.activeElement) this.note.value = mine.note;
+      this.show();
+    }
+
     mineText(mine) {
       const isOld =
         mine.run_id !== this.photo.run_id ||

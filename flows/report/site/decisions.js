@@ -15,8 +15,10 @@
       this.key = `restore-archive.decisions.${archiveId}`;
       this.reviewerKey = 'restore-archive.reviewer';
       this.reviewer = page.memory.get(this.reviewerKey) ?? '';
-      this.bySource = new Map(kept(this.key).map((decision) => [decision.source, decision]));
+      this.bySource = kept(this.key);
+      this.unkept = new Map(); // source → decision, or null: changes that the browser did not keep
       this.isKept = true;
+      window.addEventListener('storage', (event) => this.changedElsewhere(event));
     }
 
     get(source) {
@@ -32,24 +34,43 @@
     }
 
     set(decision) {
-      this.bySource.set(decision.source, decision);
-      this.changed();
+      this.change([[decision.source, decision]]);
     }
 
     remove(sources) {
-      for (const source of sources) this.bySource.delete(source);
-      this.changed();
+      this.change(sources.map((source) => [source, null]));
     }
 
     setReviewer(name) {
       this.reviewer = name.trim();
       page.memory.set(this.reviewerKey, this.reviewer);
-      this.changed();
+      this.dispatchEvent(new Event('change'));
     }
 
-    changed() {
+    // Takes [source, decision or null] into what is kept now: another tab may have written since.
+    change(entries) {
+      for (const [source, decision] of entries) this.unkept.set(source, decision);
+      this.read();
       this.isKept = page.memory.set(this.key, JSON.stringify(this.all()));
+      if (this.isKept) this.unkept.clear();
       this.dispatchEvent(new Event('change'));
+    }
+
+    read() {
+      this.bySource = kept(this.key);
+      for (const [source, decision] of this.unkept) {
+        if (decision) this.bySource.set(source, decision);
+        else this.bySource.delete(source);
+      }
+    }
+
+    // Another tab wrote; without a key, it forgot everything.
+    changedElsewhere({ key }) {
+      if (![this.key, this.reviewerKey, null].includes(key)) return;
+      this.reviewer = page.memory.get(this.reviewerKey) ?? '';
+      this.read();
+      this.dispatchEvent(new Event('change'));
+      this.dispatchEvent(new Event('elsewhere'));
     }
 
     // The decision file.
@@ -65,25 +86,24 @@
     // Takes the decisions of a file; the later one of two about a photo counts. Returns how many
     // were taken. Throws an error that says what is wrong.
     merge(file) {
-      const found = checked(file);
-      let taken = 0;
-      for (const decision of found) {
-        const mine = this.get(decision.source);
+      const taken = new Map();
+      for (const decision of checked(file)) {
+        const mine = taken.get(decision.source) ?? this.get(decision.source);
         if (mine && mine.time >= decision.time) continue;
-        this.bySource.set(decision.source, { row: mine?.row ?? 0, ...decision });
-        taken += 1;
+        taken.set(decision.source, { row: mine?.row ?? 0, ...decision });
       }
       if (!this.reviewer && file.reviewer) this.setReviewer(file.reviewer);
-      this.changed();
-      return taken;
+      this.change([...taken]);
+      return taken.size;
     }
   }
 
   function kept(key) {
     try {
-      return JSON.parse(page.memory.get(key) ?? '[]').filter(isDecision);
+      const decisions = JSON.parse(page.memory.get(key) ?? '[]').filter(isDecision);
+      return new Map(decisions.map((decision) => [decision.source, decision]));
     } catch {
-      return [];
+      return new Map();
     }
   }
 

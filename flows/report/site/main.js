@@ -90,6 +90,11 @@
     badge('decisions-count', page.decisions.size);
   }
 
+  // Lists show decisions, which changed in another tab. Other sections see to it themselves.
+  function showAgain() {
+    if (route && ['review', 'photos'].includes(route.name)) page.view.update(route).catch(showError);
+  }
+
   function startTheme() {
     const toggle = document.getElementById('theme');
     const show = () => {
@@ -127,6 +132,7 @@
       ),
     );
     page.decisions.addEventListener('change', showCounts);
+    page.decisions.addEventListener('elsewhere', showAgain);
     showCounts();
     window.addEventListener('beforeunload', (event) => {
       if (!page.decisions.isKept && page.decisions.size) event.preventDefault();
