@@ -41,6 +41,14 @@
       this.change(sources.map((source) => [source, null]));
     }
 
+    // Removes decisions unless they were made anew, or their notes changed, since.
+    removeUnchanged(decisions) {
+      this.read();
+      const text = (decision) => JSON.stringify(decision && exported(decision));
+      const isSame = (decision) => text(this.get(decision.source)) === text(decision);
+      this.remove(decisions.filter(isSame).map(({ source }) => source));
+    }
+
     setReviewer(name) {
       this.reviewer = name.trim();
       page.memory.set(this.reviewerKey, this.reviewer);

@@ -167,13 +167,12 @@
       this.say('The archive takes them …');
       try {
         const { accepted, rejected, redo, refused } = await page.server.apply();
-        this.decisions.remove(this.decisions.all().map(({ source }) => source));
         const lines = refused.map((line) => element('li', {}, page.dom.name(line)));
         page.dom.replace(
           this.message,
           `In the archive: ${accepted} accepted, ${rejected} rejected, ${redo} to be redone. `,
           button('Load the new report', () => window.location.reload(), { class: 'primary' }),
-          lines.length ? ['Refused:', element('ul', {}, lines)] : null,
+          lines.length ? ['Refused, and still here:', element('ul', {}, lines)] : null,
         );
       } catch (error) {
         this.say(`Not applied: ${error.message}`);

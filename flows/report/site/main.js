@@ -158,9 +158,7 @@
     page.list = { rows: null, back: '#photos', label: 'Photos' };
     if (summary.serve) {
       page.server = new page.Server(summary.serve.token, page.decisions);
-      page.server
-        .takeSaved()
-        .catch((error) => page.server.say(`The server is not there: ${error.message}`));
+      page.server.start();
     }
     startTheme();
     startFrame();
