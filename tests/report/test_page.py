@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -350,14 +351,44 @@ class TestDecisions:
         page.locator(".warning").wait_for()
         assert page.locator(".decisions tbody tr").count() == 1
 
+    def test_of_a_file_are_exported_as_the_command_takes_them(
+        self, visit: MakeVisit, sample: Path, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "from elsewhere.json"
+        decision = {
+            "source": "a.jpg",
+            "run_id": "r",
+            "decision": "redo",
+            "note": "\U0001f5bc" * 4000,
+            "settings": {"steps": ["colorize", "denoise", "denoise"], "strength": None},
+            "time": "2026-01-31T12:00:00+01:00",
+        }
+        content = {
+            "restore_archive_decisions": 1,
+            "archive": "another way to it",
+            "reviewer": "A.\u00a0Archivist",
+            "decisions": [decision],
+        }
+        file.write_text(json.dumps(content))
+        page = visit().go(sample, "decisions")
+        page.locator("input[type=file]").set_input_files(file)
+        page.get_by_text("they are about another way to it").wait_for()
+        written = page.evaluate("JSON.stringify(restoreArchive.page.decisions.file())")
+        parsed = parse_decisions(written.encode())
+        assert parsed.reviewer == "A. Archivist"
+        [taken] = parsed.decisions
+        assert taken.time == datetime(2026, 1, 31, 11, tzinfo=UTC)
+        assert str(taken.settings) == "only denoise and colorize"
+
     @pytest.mark.parametrize(
         ("content", "answer"),
         [
             ("{", "This is no decision file"),
             ("{}", "This is no decision file of this version"),
             (
-                '{"restore_archive_decisions": 1, "archive": "x", "decisions": []}',
-                "about another archive: x",
+                '{"restore_archive_decisions": 1, "archive": "x", "decisions": [{"source": "a.jpg",'
+                ' "run_id": "r", "decision": "accepted", "time": "2026-01-31T12:00:00"}]}',
+                "Decision 1 of the file is not as it should be",
             ),
         ],
     )

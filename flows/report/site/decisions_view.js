@@ -152,10 +152,10 @@
       this.file.value = '';
       if (!chosen) return;
       try {
-        const taken = this.decisions.merge(JSON.parse(await chosen.text()));
-        this.say(
-          `${page.format.count(taken, 'decision')} imported; those that you made later stay.`,
-        );
+        const file = JSON.parse(await chosen.text());
+        const taken = this.decisions.merge(file);
+        const text = `${page.format.count(taken, 'decision')} imported; those that you made later stay.`;
+        this.say(file.archive === page.summary.archive ? text : `${text} ${elsewhere(file)}`);
       } catch (error) {
         const text = error instanceof SyntaxError ? 'This is no decision file.' : error.message;
         this.say(`Nothing imported. ${text}`);
@@ -196,6 +196,11 @@
     }
 
     keys = {};
+  }
+
+  // The same archive may have been given in another way, so that this is no reason to refuse it.
+  function elsewhere({ archive }) {
+    return `The file says that they are about ${String(archive).slice(0, 200)}: if that is another archive than this one, remove them.`;
   }
 
   function settingsText({ settings, decision }) {
