@@ -248,6 +248,7 @@ class TestDecisions:
         name_reviewer(page)
         page.locator(".steps", has_text="2 of ").wait_for()  # goes on by itself
         redone = page.evaluate("restoreArchive.page.view.photo.source")
+        planned = page.evaluate("restoreArchive.page.view.photo.plan")
         page.get_by_label("Note").fill("less, please")
         page.keyboard.press("Escape")
         page.keyboard.press("d")
@@ -276,7 +277,9 @@ class TestDecisions:
         assert by_source[redone].decision is Decision.REDO
         assert by_source[redone].note == "less, please"
         settings = json.loads(by_source[redone].settings.text)
-        assert settings == {"steps": ["denoise"], "strength": 0.5, "keep_grain": 0.2}
+        if planned == "denoise":  # then that box was not changed
+            settings["steps"] = ["denoise"]
+        assert settings == {"steps": ["denoise"], "strength": 0.5}  # the grain is left to the run
         for source, decision in by_source.items():
             assert decision.run_id == rows[source].run_id
             assert decision.restored_sha256 == rows[source].restored_sha256
@@ -324,6 +327,45 @@ class TestDecisions:
         other.locator(".decision-state", has_text="Nothing decided").wait_for()
         one.reload()
         one.locator("#decisions-count", has_text="1").wait_for()
+
+    def test_a_key_that_is_held_decides_once(self, visit: MakeVisit, sample: Path) -> None:
+        page = visit().go(sample, "review")
+        page.evaluate("restoreArchive.page.decisions.setReviewer('A. Archivist')")
+        first_in_need(page)
+        page.keyboard.down("a")
+        page.locator(".steps", has_text="2 of ").wait_for()
+        page.keyboard.down("a")
+        page.keyboard.down("a")
+        page.keyboard.up("a")
+        page.keyboard.press("r")
+        page.locator(".steps", has_text="3 of ").wait_for()
+        made = page.evaluate("restoreArchive.page.decisions.all().map(each => each.decision)")
+        assert made == ["accepted", "rejected"]
+        page.keyboard.down("j")
+        page.locator(".steps", has_text="4 of ").wait_for()
+        page.keyboard.down("j")  # goes on while it is held
+        page.locator(".steps", has_text="5 of ").wait_for()
+
+    def test_redo_asks_only_for_what_was_changed(self, visit: MakeVisit, sample: Path) -> None:
+        failed = next(at for at, row in enumerate(rows_at(sample)) if row.status is Status.FAILED)
+        page = visit().go(sample, f"photo/{failed}")
+        page.evaluate("restoreArchive.page.decisions.setReviewer('A. Archivist')")
+        page.get_by_label("Go on to the next photo").uncheck()
+        asked = "JSON.stringify(restoreArchive.page.decisions.all()[0].settings)"
+        ask = page.get_by_role("button", name="Ask to redo it")
+        page.keyboard.press("d")
+        page.get_by_text("once more with the run’s options").wait_for()
+        assert all(page.get_by_label(step).is_checked() for step in ("Denoise", "Colorize"))
+        ask.click()
+        page.locator(".decision-state", has_text="To be redone").wait_for()
+        assert page.evaluate(asked) == "null"
+        page.get_by_label("Colorize").uncheck()
+        page.get_by_text("Asks for: only denoise and deblur").wait_for()
+        ask.click()
+        page.wait_for_function(f'{asked} === \'{{"steps":["denoise","deblur"]}}\'')
+        page.get_by_role("button", name="As the run chooses").click()
+        ask.click()
+        page.wait_for_function(f"{asked} === 'null'")
 
     def test_letters_in_a_note_decide_nothing(self, visit: MakeVisit, sample: Path) -> None:
         page = visit().go(sample, "review")
@@ -403,6 +445,11 @@ class TestDecisions:
 
 
 class TestTrouble:
+    def test_an_address_of_no_section_is_the_summary(self, visit: MakeVisit, sample: Path) -> None:
+        page = visit().go(sample, "photos?constructor=x")
+        page.evaluate("window.location.hash = '#constructor'")
+        page.locator("main.view-summary:not([aria-busy]) h1").wait_for()
+
     def test_a_missing_file_is_told(self, visit: MakeVisit, tmp_path: Path) -> None:
         index = write_sample(tmp_path, list(sample_rows(3)))
         (index.parent / "data" / "rows-00000.js").unlink()

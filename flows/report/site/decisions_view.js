@@ -204,9 +204,8 @@
   }
 
   function settingsText({ settings, decision }) {
-    if (decision !== 'redo' || !settings) return '–';
-    const steps = settings.steps?.length ? settings.steps.join(', ') : 'no steps';
-    return `${steps}; strength ${page.format.number(settings.strength)}; grain ${page.format.number(settings.keep_grain)}`;
+    if (decision !== 'redo') return '–';
+    return page.format.settings(settings ?? {}) || 'the run’s options';
   }
 
   // decisions-<archive>-<date>.json
