@@ -17,7 +17,8 @@
   function routeOf(hash) {
     const [path, query] = split(hash.replace(/^#/, ''), '?');
     const [name, rest] = split(path, '/');
-    return { name: name in VIEWS ? name : 'summary', rest, parameters: new URLSearchParams(query) };
+    const known = Object.hasOwn(VIEWS, name) ? name : 'summary';
+    return { name: known, rest, parameters: new URLSearchParams(query) };
   }
 
   function split(text, mark) {
@@ -92,7 +93,8 @@
 
   // Lists show decisions, which changed in another tab. Other sections see to it themselves.
   function showAgain() {
-    if (route && ['review', 'photos'].includes(route.name)) page.view.update(route).catch(showError);
+    if (route && ['review', 'photos'].includes(route.name))
+      page.view.update(route).catch(showError);
   }
 
   function startTheme() {
