@@ -362,10 +362,10 @@ class TestDecisions:
         page.get_by_label("Colorize").uncheck()
         page.get_by_text("Asks for: only denoise and deblur").wait_for()
         ask.click()
-        page.wait_for_function(f'{asked} === \'{{"steps":["denoise","deblur"]}}\'')
+        assert json.loads(page.evaluate(asked)) == {"steps": ["denoise", "deblur"]}
         page.get_by_role("button", name="As the run chooses").click()
         ask.click()
-        page.wait_for_function(f"{asked} === 'null'")
+        assert page.evaluate(asked) == "null"
 
     def test_letters_in_a_note_decide_nothing(self, visit: MakeVisit, sample: Path) -> None:
         page = visit().go(sample, "review")
