@@ -17,7 +17,7 @@
         { rows: 2, maxlength: page.limits.LONGEST_NOTE, on: { change: () => this.noteChanged() } },
         mine?.note ?? '',
       );
-      this.settings = this.settingsElement(mine?.settings ?? {});
+      this.settings = this.settingsElement(mine ? (mine.settings ?? {}) : settingsOf(photo));
       this.state = element('p', { class: 'decision-state' });
       this.buttons = {
         accepted: button('Accept', () => this.decide('accepted'), {
@@ -46,16 +46,32 @@
       this.show();
     }
 
-    settingsElement(settings) {
-      const steps = settings.steps ?? page.format.steps(this.photo.plan);
-      this.steps = page.limits.STEPS.map((step) =>
-        element('input', { type: 'checkbox', value: step, checked: steps.includes(step) }),
+    // The controls begin with what the run chose; `settings` are those that a person chose instead.
+    makeControls(settings) {
+      const planned = page.format.steps(this.photo.plan);
+      const { STEPS } = page.limits;
+      // Without a plan, as of a failed photo, nothing was chosen: then any step may run.
+      const allowed = planned.length ? planned : STEPS;
+      this.steps = STEPS.map((step) =>
+        element('input', { type: 'checkbox', value: step, checked: allowed.includes(step) }),
       );
-      this.strength = share(settings.strength ?? this.photo.strength ?? 1);
-      this.keepGrain = share(settings.keep_grain ?? this.photo.keep_grain ?? 0);
-      return element(
+      this.strength = share(this.photo.strength ?? 1);
+      this.keepGrain = share(this.photo.keep_grain ?? 0);
+      this.unchanged = this.values();
+      this.chosen = settings;
+      this.put(settings);
+    }
+
+    settingsElement(settings) {
+      this.makeControls(settings);
+      this.request = element('p', { class: 'muted', 'aria-live': 'polite' });
+      const form = element(
         'form',
-        { class: 'redo-settings', hidden: true, on: { submit: (event) => this.submitRedo(event) } },
+        {
+          class: 'redo-settings',
+          hidden: true,
+          on: { submit: (event) => this.submitRedo(event), input: () => this.showRequest() },
+        },
         element(
           'fieldset',
           {},
@@ -66,8 +82,49 @@
         ),
         shareField('Strength', this.strength),
         shareField('Grain kept', this.keepGrain),
+        this.request,
         element('button', { type: 'submit', class: 'redo' }, 'Ask to redo it'),
+        button('As the run chooses', () => this.reset(), { class: 'quiet' }),
       );
+      this.showRequest();
+      return form;
+    }
+
+    // What the controls say.
+    values() {
+      return {
+        steps: this.steps.filter((box) => box.checked).map((box) => box.value),
+        strength: Number(this.strength.value),
+        keep_grain: Number(this.keepGrain.value),
+      };
+    }
+
+    put({ steps, strength, keep_grain: keepGrain }) {
+      if (steps) for (const box of this.steps) box.checked = steps.includes(box.value);
+      if ((strength ?? null) !== null) setShare(this.strength, strength);
+      if ((keepGrain ?? null) !== null) setShare(this.keepGrain, keepGrain);
+    }
+
+    // What the person chose; null for nothing, which leaves it to the run. What is left out is
+    // not pinned for later runs.
+    settingsChosen() {
+      const isChosen = ([name, value]) =>
+        (this.chosen[name] ?? null) !== null || String(value) !== String(this.unchanged[name]);
+      const chosen = Object.entries(this.values()).filter(isChosen);
+      return chosen.length ? Object.fromEntries(chosen) : null;
+    }
+
+    reset() {
+      this.chosen = {};
+      this.put(this.unchanged);
+      this.showRequest();
+    }
+
+    showRequest() {
+      const settings = this.settingsChosen();
+      this.request.textContent = settings
+        ? `Asks for: ${page.format.settings(settings)}. What is not named here is as the run chooses.`
+        : 'Nothing changed: it is done once more with the run’s options.';
     }
 
     openSettings() {
@@ -78,13 +135,7 @@
 
     submitRedo(event) {
       event.preventDefault();
-      const steps = this.steps.filter((box) => box.checked).map((box) => box.value);
-      const settings = {
-        steps,
-        strength: Number(this.strength.value),
-        keep_grain: Number(this.keepGrain.value),
-      };
-      this.decide('redo', settings);
+      this.decide('redo', this.settingsChosen());
     }
 
     async decide(decision, settings = null) {
@@ -128,6 +179,13 @@
       page.dom.replace(this.state, mine ? this.mineText(mine) : this.archiveText());
     }
 
+    // What another tab decided; a note that is being written stays.
+    refresh() {
+      const mine = this.decisions.get(this.photo.source);
+      if (mine && this.note !== document.activeElement) this.note.value = mine.note;
+      this.show();
+    }
+
     mineText(mine) {
       const isOld =
         mine.run_id !== this.photo.run_id ||
@@ -158,6 +216,20 @@
         note ? element('q', {}, page.dom.name(note)) : null,
       ];
     }
+  }
+
+  // Those of the photo alone, from an earlier decision that the archive knows.
+  function settingsOf({ settings }) {
+    try {
+      return JSON.parse(settings ?? '{}');
+    } catch {
+      return {};
+    }
+  }
+
+  function setShare(range, value) {
+    range.value = value;
+    range.dispatchEvent(new Event('input')); // its figure follows
   }
 
   function share(value) {

@@ -152,10 +152,10 @@
       this.file.value = '';
       if (!chosen) return;
       try {
-        const taken = this.decisions.merge(JSON.parse(await chosen.text()));
-        this.say(
-          `${page.format.count(taken, 'decision')} imported; those that you made later stay.`,
-        );
+        const file = JSON.parse(await chosen.text());
+        const taken = this.decisions.merge(file);
+        const text = `${page.format.count(taken, 'decision')} imported; those that you made later stay.`;
+        this.say(file.archive === page.summary.archive ? text : `${text} ${elsewhere(file)}`);
       } catch (error) {
         const text = error instanceof SyntaxError ? 'This is no decision file.' : error.message;
         this.say(`Nothing imported. ${text}`);
@@ -167,13 +167,12 @@
       this.say('The archive takes them …');
       try {
         const { accepted, rejected, redo, refused } = await page.server.apply();
-        this.decisions.remove(this.decisions.all().map(({ source }) => source));
         const lines = refused.map((line) => element('li', {}, page.dom.name(line)));
         page.dom.replace(
           this.message,
           `In the archive: ${accepted} accepted, ${rejected} rejected, ${redo} to be redone. `,
           button('Load the new report', () => window.location.reload(), { class: 'primary' }),
-          lines.length ? ['Refused:', element('ul', {}, lines)] : null,
+          lines.length ? ['Refused, and still here:', element('ul', {}, lines)] : null,
         );
       } catch (error) {
         this.say(`Not applied: ${error.message}`);
@@ -199,10 +198,14 @@
     keys = {};
   }
 
+  // The same archive may have been given in another way, so that this is no reason to refuse it.
+  function elsewhere({ archive }) {
+    return `The file says that they are about ${String(archive).slice(0, 200)}: if that is another archive than this one, remove them.`;
+  }
+
   function settingsText({ settings, decision }) {
-    if (decision !== 'redo' || !settings) return '–';
-    const steps = settings.steps?.length ? settings.steps.join(', ') : 'no steps';
-    return `${steps}; strength ${page.format.number(settings.strength)}; grain ${page.format.number(settings.keep_grain)}`;
+    if (decision !== 'redo') return '–';
+    return page.format.settings(settings ?? {}) || 'the run’s options';
   }
 
   // decisions-<archive>-<date>.json

@@ -15,7 +15,18 @@
     blur_sigma_after: 'Blur after',
   };
 
-  const sortLabel = (name) => SORT_LABELS[name] ?? page.format.words(name);
+  const CHIP_LABELS = new Map([
+    ['q', 'Search'],
+    ['review', 'Needs review'],
+    ['degradation', 'Found'],
+    ['step', 'Step'],
+    ['error_class', 'Failure'],
+    ['run_id', 'Run'],
+    ['folder', 'Folder'],
+  ]);
+
+  const sortLabel = (name) =>
+    Object.hasOwn(SORT_LABELS, name) ? SORT_LABELS[name] : page.format.words(name);
 
   class Filters {
     // `change` is called with the values that are to change.
@@ -47,7 +58,6 @@
     }
 
     searchField() {
-      let timer;
       const input = element('input', {
         type: 'search',
         placeholder: 'Part of a name or folder',
@@ -56,13 +66,18 @@
         'aria-keyshortcuts': '/',
         on: {
           input: () => {
-            clearTimeout(timer);
-            timer = setTimeout(() => this.change({ q: input.value.trim() }), TYPING_MS);
+            this.forgetSearch();
+            this.typing = setTimeout(() => this.change({ q: input.value.trim() }), TYPING_MS);
           },
         },
       });
       this.controls.set('q', input);
       return field('Search', input, 'field search');
+    }
+
+    // A search that was typed and did not begin; the person went elsewhere.
+    forgetSearch() {
+      clearTimeout(this.typing);
     }
 
     choice(name, label, options) {
@@ -204,7 +219,7 @@
         query.filters.some(
           (name) =>
             ['step', 'plan', 'camera', 'error_class', 'run_id', 'folder'].includes(name) ||
-            name in RANGES,
+            Object.hasOwn(RANGES, name),
         )
       )
         this.more.open = true;
@@ -232,17 +247,8 @@
     }
 
     chipText(query, name) {
-      const label =
-        {
-          q: 'Search',
-          review: 'Needs review',
-          degradation: 'Found',
-          step: 'Step',
-          error_class: 'Failure',
-          run_id: 'Run',
-          folder: 'Folder',
-        }[name] ?? sortLabel(name);
-      const range = name in RANGES ? query.range(name) : null;
+      const label = CHIP_LABELS.get(name) ?? sortLabel(name);
+      const range = Object.hasOwn(RANGES, name) ? query.range(name) : null;
       if (range) {
         const [least, most] = range.map((bound) =>
           Number.isNaN(bound) ? '…' : page.format.number(bound, 2),

@@ -110,8 +110,20 @@
 
   // "noise_sigma_after" as words, where there are no better ones.
   function words(column) {
-    const known = MEASURES[column] ?? column.replaceAll('_', ' ');
+    const known = Object.hasOwn(MEASURES, column) ? MEASURES[column] : column.replaceAll('_', ' ');
     return known.charAt(0).toUpperCase() + known.slice(1);
+  }
+
+  // What a person chose for a photo, in words: "only denoise, strength 0.5"; empty for nothing.
+  function settings({ steps: chosen, strength, keep_grain: keepGrain }) {
+    const isSaid = (value) => value !== undefined && value !== null;
+    return [
+      isSaid(chosen) ? (chosen.length ? `only ${chosen.join(' and ')}` : 'no steps') : '',
+      isSaid(strength) ? `strength ${number(strength)}` : '',
+      isSaid(keepGrain) ? `grain ${number(keepGrain)}` : '',
+    ]
+      .filter(Boolean)
+      .join(', ');
   }
 
   const steps = (plan) => (plan ? plan.split('+') : []);
@@ -128,11 +140,12 @@
 
   // A sign and a word, so that nothing is said by colour alone.
   function badge(kinds, key, prefix) {
-    const { label, sign } = kinds[key] ?? { label: String(key), sign: '·' };
+    const known = Object.hasOwn(kinds, key) ? kinds[key] : null;
+    const { label, sign } = known ?? { label: String(key), sign: '·' };
     const mark = page.dom.element('span', { class: 'sign', 'aria-hidden': 'true' }, sign);
     return page.dom.element(
       'span',
-      { class: `badge ${prefix}-${key in kinds ? key : 'other'}` },
+      { class: `badge ${prefix}-${known ? key : 'other'}` },
       mark,
       ` ${label}`,
     );
@@ -153,6 +166,7 @@
     count,
     parts,
     words,
+    settings,
     steps,
     folded,
     status: (status) => badge(STATUSES, status, 'status'),

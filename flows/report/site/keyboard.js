@@ -3,6 +3,9 @@
 
 (function (page) {
   const ARROWS = ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown'];
+  // A key that is held down goes on through the photos, but decides nothing: what comes after the
+  // first press is about photos that nobody has looked at.
+  const HELD = ['j', 'k', ...ARROWS];
   const SHORTCUTS = [
     ['j or →', 'Next photo'],
     ['k or ←', 'Previous photo'],
@@ -49,7 +52,7 @@
     const action = actions()[event.key];
     if (!action) return;
     event.preventDefault();
-    action();
+    if (!event.repeat || HELD.includes(event.key)) action();
   }
 
   function actions() {

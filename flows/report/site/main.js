@@ -17,7 +17,8 @@
   function routeOf(hash) {
     const [path, query] = split(hash.replace(/^#/, ''), '?');
     const [name, rest] = split(path, '/');
-    return { name: name in VIEWS ? name : 'summary', rest, parameters: new URLSearchParams(query) };
+    const known = Object.hasOwn(VIEWS, name) ? name : 'summary';
+    return { name: known, rest, parameters: new URLSearchParams(query) };
   }
 
   function split(text, mark) {
@@ -90,6 +91,12 @@
     badge('decisions-count', page.decisions.size);
   }
 
+  // Lists show decisions, which changed in another tab. Other sections see to it themselves.
+  function showAgain() {
+    if (route && ['review', 'photos'].includes(route.name))
+      page.view.update(route).catch(showError);
+  }
+
   function startTheme() {
     const toggle = document.getElementById('theme');
     const show = () => {
@@ -127,6 +134,7 @@
       ),
     );
     page.decisions.addEventListener('change', showCounts);
+    page.decisions.addEventListener('elsewhere', showAgain);
     showCounts();
     window.addEventListener('beforeunload', (event) => {
       if (!page.decisions.isKept && page.decisions.size) event.preventDefault();
@@ -152,9 +160,7 @@
     page.list = { rows: null, back: '#photos', label: 'Photos' };
     if (summary.serve) {
       page.server = new page.Server(summary.serve.token, page.decisions);
-      page.server
-        .takeSaved()
-        .catch((error) => page.server.say(`The server is not there: ${error.message}`));
+      page.server.start();
     }
     startTheme();
     startFrame();

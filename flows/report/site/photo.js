@@ -8,6 +8,8 @@
   class PhotoView {
     constructor(main) {
       this.main = main;
+      this.listener = () => this.form?.refresh();
+      page.decisions.addEventListener('elsewhere', this.listener);
     }
 
     title() {
@@ -243,6 +245,7 @@
 
     leave() {
       this.current = null;
+      page.decisions.removeEventListener('elsewhere', this.listener);
       this.compare?.close();
     }
 

@@ -238,6 +238,7 @@
 
     leave() {
       this.current = null;
+      this.filters.forgetSearch();
     }
 
     get keys() {

@@ -9,7 +9,9 @@
       this.token = token;
       this.decisions = decisions;
       this.state = 'Decisions are saved by the server as you make them.';
-      this.sending = Promise.resolve();
+      this.turns = Promise.resolve();
+      this.takenOf = undefined; // whose decisions were taken from the server
+      this.savedOf = undefined; // in whose file on the server they are
       decisions.addEventListener('change', () => this.saveSoon());
     }
 
@@ -24,37 +26,84 @@
       return data;
     }
 
-    // Decisions of this reviewer that the server has, from another browser perhaps.
+    // Takes what the server has of this reviewer, from another browser perhaps. A save replaces
+    // all of that, so nothing is saved before.
     async takeSaved() {
-      const { files } = await this.ask('decisions', 'GET');
       const name = this.decisions.reviewer || page.summary.serve.reviewer;
-      for (const file of files.filter(({ reviewer }) => reviewer === name))
+      if (this.takenOf === name) return;
+      const { files } = await this.ask('decisions', 'GET');
+      for (const file of files.filter(({ reviewer }) => reviewer === name)) {
         this.decisions.merge(file);
+        this.savedOf ??= name;
+      }
+      this.takenOf = name;
+      await this.takeSaved(); // the name may be another one meanwhile
+    }
+
+    start() {
+      return this.inTurn(async () => {
+        try {
+          await this.takeSaved();
+        } catch (error) {
+          this.say(this.untaken(error));
+        }
+      });
+    }
+
+    untaken(error) {
+      return `What the server has cannot be read, so nothing is saved there: ${error.message} It is tried again with your next decision.`;
+    }
+
+    // One thing after another: a save that overtook an older one would be undone by it.
+    inTurn(work) {
+      const done = this.turns.then(work);
+      this.turns = done.catch(() => {}); // whoever asked for the work hears of it
+      return done;
     }
 
     saveSoon() {
       if (!this.decisions.reviewer) return;
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => {
-        this.sending = this.sending.then(() => this.save());
-      }, WAIT_MS);
+      this.timer = setTimeout(() => this.inTurn(() => this.save()), WAIT_MS);
     }
 
     async save() {
       try {
-        const { decisions } = await this.ask('decisions', 'POST', this.decisions.file());
+        const { decisions } = await this.store();
         this.say(`${page.format.count(decisions, 'decision')} saved by the server.`);
       } catch (error) {
-        this.say(`Not saved by the server: ${error.message}`);
+        const isTaken = this.takenOf !== undefined;
+        this.say(isTaken ? `Not saved by the server: ${error.message}` : this.untaken(error));
       }
     }
 
-    // Writes the decisions into the archive; answers {accepted, rejected, redo, refused}.
-    async apply() {
+    // Puts all decisions into the reviewer's file; answers with how many, and with the decisions.
+    async store() {
+      await this.takeSaved();
+      const file = this.decisions.file();
+      const sent = this.decisions.all();
+      const { decisions } = await this.ask('decisions', 'POST', file);
+      // Under the name that was corrected there are none any more; only now, so that the server
+      // has them at all times.
+      const earlier = this.savedOf ?? file.reviewer;
+      if (earlier !== file.reviewer)
+        await this.ask('decisions', 'POST', { ...file, reviewer: earlier, decisions: [] });
+      this.savedOf = file.reviewer;
+      return { decisions, sent, reviewer: file.reviewer };
+    }
+
+    // Writes the decisions into the archive; answers {accepted, rejected, redo, refused}. Those that
+    // were refused stay here, and so do those that were made or changed meanwhile.
+    apply() {
       clearTimeout(this.timer);
-      await this.sending;
-      await this.ask('decisions', 'POST', this.decisions.file());
-      return this.ask('apply', 'POST', { reviewer: this.decisions.reviewer });
+      return this.inTurn(async () => {
+        const { sent, reviewer } = await this.store();
+        const answer = await this.ask('apply', 'POST', { reviewer });
+        const isRefused = ({ source }) =>
+          answer.refused.some((line) => line.startsWith(`${source}: `));
+        this.decisions.removeUnchanged(sent.filter((decision) => !isRefused(decision)));
+        return answer;
+      });
     }
 
     say(text) {
