@@ -88,7 +88,7 @@ def test_schemes_differ_and_follow_the_system_or_the_reader(visit: MakeVisit, sa
 @pytest.mark.parametrize("route", ROUTES)
 def test_pictures_and_controls_have_names(visit: MakeVisit, sample: Path, route: str) -> None:
     page = visit().go(sample, route)
-    page.wait_for_function("!document.querySelector('main[aria-busy]')")
+    page.locator("main:not([aria-busy])").wait_for()
     assert page.locator("img:not([alt])").count() == 0
     assert page.evaluate(NAMELESS) == []
     assert page.locator("main h1").count() == 1
@@ -106,7 +106,7 @@ def test_nothing_is_wider_than_the_window(
     reader = visit(viewport={"width": width, "height": 800})
     for index in (sample, hostile):
         page = reader.go(index, route)
-        page.wait_for_function("!document.querySelector('main[aria-busy]')")
+        page.locator("main:not([aria-busy])").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

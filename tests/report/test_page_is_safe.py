@@ -29,7 +29,7 @@ def test_hostile_names_are_text_in_every_section(visit: MakeVisit, hostile: Path
     reader = visit()
     for route in ROUTES:
         page = reader.go(hostile, route)
-        page.wait_for_function("!document.querySelector('main[aria-busy]')")
+        page.locator("main:not([aria-busy])").wait_for()
         assert_nothing_ran(reader)
     page = reader.go(hostile, "photos")
     page.locator("table.photos").wait_for()
@@ -64,7 +64,7 @@ def test_hostile_names_can_be_filtered_and_decided_on(visit: MakeVisit, hostile:
     page.keyboard.press("a")
     page.locator("#reviewer-dialog input").fill("<img src=x onerror=window.hacked=9>")
     page.get_by_role("button", name="Use this name").click()
-    page.wait_for_function("document.getElementById('decisions-count').textContent === '1'")
+    page.locator("#decisions-count", has_text="1").wait_for()
     page = reader.go(hostile, "decisions")
     page.locator(".decisions").wait_for()
     assert_nothing_ran(reader)
