@@ -42,7 +42,8 @@ def test_hostile_names_are_text_on_their_own_pages(visit: MakeVisit, hostile: Pa
     found = set()
     for row in range(len(HOSTILE) + 1):
         page = reader.go(hostile, f"photo/{row}")
-        page.wait_for_function(f"restoreArchive.page.view.photo?.row === {row}")
+        page.reload()  # or the wait would be for the photo before
+        page.wait_for_selector("main.view-photo:not([aria-busy]) h1")
         page.get_by_text("The whole manifest row").click()
         source = page.evaluate("restoreArchive.page.view.photo.source")
         assert source.rpartition("/")[2] == page.locator("h1").text_content()
