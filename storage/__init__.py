@@ -34,7 +34,7 @@ from storage.errors import (
     UnsafePath,
 )
 from storage.local import LocalDestination, LocalSource
-from storage.locations import open_destination, open_results, open_source
+from storage.locations import open_destination, open_results, open_source, overlaps
 
 __all__ = [
     "AccessDenied",
@@ -63,4 +63,5 @@ __all__ = [
     "open_destination",
     "open_results",
     "open_source",
+    "overlaps",
 ]
