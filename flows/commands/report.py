@@ -120,8 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.host,
             results,
             folder,
-            written.summary,
-            renew=lambda: write().summary,
+            renew=write,
             tell=lambda address: _print(console, f"{address} (Ctrl-C ends it)"),
         )
     return 0

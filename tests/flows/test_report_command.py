@@ -134,6 +134,15 @@ def test_a_website_is_no_report(reported: Path, capsys: pytest.CaptureFixture[st
     assert (site / "index.html").read_text() == "mine"
 
 
+def test_the_archive_is_named_by_its_absolute_path(
+    reported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(reported)
+    assert main(["report", "restored", "--pictures", "0"]) == 0
+    summary = data(reported / "restored" / "report", "summary")
+    assert (summary["archive"], summary["title"]) == (str(reported / "restored"), "restored")
+
+
 def test_a_copied_report_is_renewed_in_its_place(reported: Path) -> None:
     words = ["report", str(reported / "restored"), "--pictures", "0"]
     assert main(words) == 0

@@ -26,7 +26,8 @@
 
     // Decisions of this reviewer that the server has, from another browser perhaps.
     async takeSaved() {
-      const { files } = await this.ask('decisions', 'GET');
+      const { files, problems } = await this.ask('decisions', 'GET');
+      if (problems.length) this.say(`Not read by the server: ${problems.join('; ')}`);
       const name = this.decisions.reviewer || page.summary.serve.reviewer;
       for (const file of files.filter(({ reviewer }) => reviewer === name))
         this.decisions.merge(file);
@@ -49,7 +50,7 @@
       }
     }
 
-    // Writes the decisions into the archive; answers {accepted, rejected, redo, refused}.
+    // Writes the decisions into the archive; answers {accepted, rejected, redo, refused, note}.
     async apply() {
       clearTimeout(this.timer);
       await this.sending;
