@@ -96,6 +96,17 @@ def overlaps(folder: Path, location: str) -> bool:
     return False
 
 
+def is_within(folder: Path, location: str) -> bool:
+    """Whether a local folder is the same as a location or inside of it.
+
+    Args and Raises: as of `overlaps`.
+    """
+    if _scheme(location) == "s3":
+        return False
+    place = _local_path(location).resolve()
+    return any(_same(each, place) for each in (folder, *folder.parents))
+
+
 def _local_path(location: str) -> Path:
     if not location or "\0" in location:
         raise BadLocation("a folder is needed; the location is empty or has a NUL character")
