@@ -274,7 +274,10 @@ def _model(database: ManifestDatabase, wanted: str) -> _Selection:
         "SELECT DISTINCT unnest(models), unnest(model_sha256) FROM rows ORDER BY 2"
     )
     models = [(str(name), str(sha256)) for name, sha256 in used.rows()]
-    hashes = [sha for name, sha in models if name == wanted or sha.startswith(wanted.lower())]
+    # A model that was renamed is still one.
+    hashes = sorted(
+        {sha for name, sha in models if name == wanted or sha.startswith(wanted.lower())}
+    )
     names = {sha256: name for name, sha256 in models}
     sha256 = _only(f"model:{wanted}", hashes, "model")
     shown = f"{names[sha256]} ({sha256[:8]})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,13 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flows.comparing import Change, Compared, Comparison, Side
+from flows.new_files import new_file
 from flows.version import software_version
+from restoration.errors import UsageError
+
+_GENERATOR: Final = b'<meta name="generator" content="restore-archive diff">'
+"""In the template: tells such a page from anybody else's."""
+_HEAD_BYTES: Final = 4_096
 
 _MEASURES: Final = (
     ("noise_sigma_after", "noise", 1),
@@ -86,16 +93,32 @@ def comparison_html(comparison: Comparison, archive: str) -> str:
     )
 
 
-def write_page(comparison: Comparison, archive: str, path: Path) -> None:
-    """Write the page; it appears whole.
+def check_page(path: Path) -> None:
+    """Whether a page may be written there: nothing is, or a former page.
 
     Raises:
+        UsageError: there is anything else.
+        OSError: it cannot be read.
+    """
+    if not os.path.lexists(path):
+        return
+    if path.is_file() and not path.is_symlink():
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        if head.startswith(b"<!DOCTYPE html>") and _GENERATOR in head:
+            return
+    raise UsageError(f"--page {path}: exists already and is no comparison; choose another name")
+
+
+def write_page(comparison: Comparison, archive: str, path: Path) -> None:
+    """Write the page; it appears whole, in the place of a former one.
+
+    Raises:
+        UsageError: something else is there.
         OSError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        # Names that are not UTF-8 are escaped in the manifest; this is for the path of the archive.
-        temporary.write_text(comparison_html(comparison, archive), "utf-8", errors="replace")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    check_page(path)
+    # Names that are not UTF-8 are escaped in the manifest; this is for the path of the archive.
+    page = comparison_html(comparison, archive).encode("utf-8", errors="replace")
+    with new_file(path) as file:
+        file.write(page)

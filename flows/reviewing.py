@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,7 +23,7 @@ from flows.sweeping import owned, sweep_after_killed_runs
 from flows.version import software_version
 from restoration.errors import UsageError
 from restoration.settings import LEFT_ALONE, PhotoSettings
-from storage import DestinationStore
+from storage import DestinationStore, StorageError
 from storage.ahead import ahead
 from storage.manifest import (
     Decision,
@@ -35,6 +35,7 @@ from storage.manifest import (
     encode_rows,
     part_path,
     part_paths,
+    write_run,
 )
 
 PART_DECISIONS: Final = 2_000
@@ -112,7 +113,16 @@ def apply_decisions(
         # Workers that outlived their run stop when their work-lists are gone, as for a next run.
         sweep_after_killed_runs(destination)
         with closing(ManifestIndex.load(destination)) as index:
-            result = _Application(destination, index, reviewer, run_id).apply(decisions)
+            application = _Application(destination, index, reviewer, run_id)
+            result = application.result
+            try:
+                application.apply(decisions)
+            except BaseException:
+                # Rows that were written need their record, lest they be taken for a restoration.
+                if result.run_id:
+                    with suppress(StorageError, OSError):
+                        write_run(destination, replace(_record(result, started), stopped=True))
+                raise
         if result.run_id:
             result.problems += keep_books(destination, _record(result, started))
     return result
@@ -153,7 +163,7 @@ class _Application:
         self._run_id = run_id
         self._withdrawn: set[str] = set()
         self._parts = 0
-        self._result = Applied()
+        self.result = Applied()
 
     def apply(self, decisions: Sequence[PhotoDecision], *, dry_run: bool = False) -> Applied:
         """Apply them all; with `dry_run`, only count."""
@@ -165,9 +175,9 @@ class _Application:
                 path = part_path(self._run_id, self._parts)
                 self._destination.put(path, encode_rows(rows), overwrite=False)
                 self._parts += 1
-                self._result.run_id = self._run_id
+                self.result.run_id = self._run_id
             self._take_back(withdrawn)
-        return self._result
+        return self.result
 
     def _judge(self, decisions: Sequence[PhotoDecision]) -> tuple[list[ManifestRow], list[str]]:
         """The rows that follow from decisions, and the photos whose outputs have to go."""
@@ -177,15 +187,15 @@ class _Application:
         for decision in decisions:
             row = latest.get(decision.source)
             if row is not None and _is_applied(decision, row):
-                self._result.already += 1
+                self.result.already += 1
             elif row is None or (reason := _objection(decision, row)):
                 reason = "the manifest has no such photo" if row is None else reason
-                self._result.refused.append(Refused(decision.source, reason))
+                self.result.refused.append(Refused(decision.source, reason))
                 continue
             else:
                 row = decided_row(decision, row, self._reviewer, self._run_id)
                 rows.append(row)
-                self._result.decisions[decision.decision] += 1
+                self.result.decisions[decision.decision] += 1
             if row.status is Status.WITHDRAWN:
                 withdrawn.append(row.source)
         return rows, withdrawn
@@ -197,7 +207,7 @@ class _Application:
         kept = owned(there, self._index, apart_from=self._withdrawn)
         gone = [path for path in there if path not in kept]
         for _ in ahead(partial(self._destination.delete, path) for path in gone):
-            self._result.outputs_deleted += 1
+            self.result.outputs_deleted += 1
 
 
 def decided_row(

@@ -170,12 +170,6 @@ def sheet_rows(
     return [_row(values) for values in database.query(sql, (below,)).rows()]
 
 
-def source_of(database: ManifestDatabase) -> str | None:
-    """Where the originals of the latest run are, as far as its record says."""
-    sql = "SELECT source FROM runs WHERE source IS NOT NULL ORDER BY run_id DESC LIMIT 1"
-    return next((str(source) for (source,) in database.query(sql).rows()), None)
-
-
 def _chosen(database: ManifestDatabase, query: str) -> list[str]:
     try:
         result = database.query(QUERIES[query].sql if query in QUERIES else query)

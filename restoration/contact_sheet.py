@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,8 @@ from restoration.samples import Samples, eight_bits
 
 Byte = NDArray[np.uint8]
 
-SUFFIXES: Final = (".jpg", ".jpeg", ".png")
+_FORMATS: Final = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+SUFFIXES: Final = tuple(_FORMATS)
 JPEG_QUALITY: Final = 92
 
 _GAP: Final = 12
@@ -122,19 +124,24 @@ def draw(entries: Sequence[Entry], title: str, *, width: int) -> Image.Image:
 
 
 def save(page: Image.Image, path: Path) -> None:
-    """Write a page as PNG or JPEG, by its suffix; it appears whole.
+    """Write a page as PNG or JPEG, by its suffix; it appears whole, in the place of a former one.
 
     Raises:
         UsageError: another suffix.
         OSError: it cannot be written.
     """
     check_suffix(path)
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        page.save(temporary, quality=JPEG_QUALITY)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # A name that nobody else has: no file of others is written to or removed.
+    temporary = path.with_name(f".{path.stem[:100]}-{secrets.token_hex(8)}.part{path.suffix}")
+    with temporary.open("xb") as file:
+        try:
+            page.save(file, _FORMATS[path.suffix.lower()], quality=JPEG_QUALITY)
+            file.close()
+            temporary.replace(path)
+        except BaseException:
+            file.close()
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def check_suffix(path: Path) -> None:

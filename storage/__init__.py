@@ -34,7 +34,7 @@ from storage.errors import (
     UnsafePath,
 )
 from storage.local import LocalDestination, LocalSource
-from storage.locations import open_destination, open_results, open_source
+from storage.locations import is_within, open_destination, open_results, open_source, overlaps
 
 __all__ = [
     "AccessDenied",
@@ -60,7 +60,9 @@ __all__ = [
     "StoredEntry",
     "StoredObject",
     "UnsafePath",
+    "is_within",
     "open_destination",
     "open_results",
     "open_source",
+    "overlaps",
 ]

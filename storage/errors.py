@@ -55,6 +55,12 @@ class Archived(StorageError):  # noqa: N818
     """The original lies in an archive tier and must be restored from there before it is read."""
 
 
+class QueryError(StorageError):
+    """A query of the manifest that cannot be answered."""
+
+    is_permanent = True
+
+
 class EndsRun(StorageError):  # noqa: N818
     """Every further call would fail the same way, so that a run is better ended than gone on."""
 

@@ -76,6 +76,37 @@ def open_results(location: str) -> DestinationStore:
     return LocalDestination(root)
 
 
+def overlaps(folder: Path, location: str) -> bool:
+    """Whether a local folder is the same as a location, inside of it or above it.
+
+    Args:
+        folder: there or not, absolute, without symbolic links.
+        location: of an archive, as `open_source` takes it; a bucket overlaps no folder.
+
+    Raises:
+        BadLocation: a kind of place that is not supported.
+    """
+    if _scheme(location) == "s3":
+        return False
+    place = _local_path(location).resolve()
+    try:
+        _check_apart(folder, place)
+    except BadLocation:
+        return True
+    return False
+
+
+def is_within(folder: Path, location: str) -> bool:
+    """Whether a local folder is the same as a location or inside of it.
+
+    Args and Raises: as of `overlaps`.
+    """
+    if _scheme(location) == "s3":
+        return False
+    place = _local_path(location).resolve()
+    return any(_same(each, place) for each in (folder, *folder.parents))
+
+
 def _local_path(location: str) -> Path:
     if not location or "\0" in location:
         raise BadLocation("a folder is needed; the location is empty or has a NUL character")

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.comparing import Change, Compared, Comparison, compare
-from flows.comparison_page import differences, write_page
+from flows.comparison_page import check_page, differences, write_page
 from flows.progress import QuietlyClosedConsole, printable
 from restoration.errors import UsageError
 from storage import open_results
@@ -52,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.limit is not None and arguments.limit < 1:
         raise UsageError(f"--limit must be at least 1, not {arguments.limit}")
+    if arguments.page is not None:
+        check_page(arguments.page)  # before the work, which may take minutes
     destination = open_results(arguments.destination)
     at_most = arguments.limit or (sys.maxsize if arguments.csv else 1_000)
     with ManifestDatabase.open(destination) as database:

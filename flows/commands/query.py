@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from rich.table import Table
 from rich.text import Text
 
+from flows.new_files import new_file
 from flows.progress import QuietlyClosedConsole, printable
 from restoration.errors import UsageError
 from storage import open_results
@@ -126,13 +127,8 @@ def _write_parquet(
         raise UsageError(f"--parquet {path}: exists already")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"--parquet {path}: folder {path.parent} does not exist")
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        with unfinished.open("xb") as file:
-            rows = database.write_parquet(sql, file, parameters)
-        unfinished.rename(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with new_file(path) as file:
+        rows = database.write_parquet(sql, file, parameters)
     line = f"{path}: {rows:,} rows"
     QuietlyClosedConsole().print(printable(line), highlight=False, markup=False, soft_wrap=True)
 

@@ -14,7 +14,7 @@ from rich.progress import Progress as Bar
 from flows.collector import program_set_aside
 from flows.progress import LINE_EVERY_S, QuietlyClosedConsole, printable
 from flows.report.folder import location_of, report_folder
-from flows.report.originals import find_originals
+from flows.report.originals import find_originals, known_originals
 from flows.report.pictures import PHOTOS, PictureOptions
 from flows.report.view import VIEW_MEGAPIXELS
 from flows.report.writing import Progress, Written, write_report
@@ -91,7 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.port <= 65535:
         raise UsageError(f"--port must be between 0 and 65535, not {arguments.port}")
     results = open_results(arguments.destination)
-    folder = report_folder(results, arguments.output)
+    archives = known_originals(results, arguments.source)
+    folder = report_folder(results, arguments.output, archives)
     originals = find_originals(results, arguments.source)
     console, errors = QuietlyClosedConsole(), QuietlyClosedConsole(stderr=True)
 
@@ -119,8 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.host,
             results,
             folder,
-            written.summary,
-            renew=lambda: write().summary,
+            renew=write,
             tell=lambda address: _print(console, f"{address} (Ctrl-C ends it)"),
         )
     return 0

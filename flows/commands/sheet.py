@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.progress import track
 
+from flows.places import FOLDERS
 from flows.progress import QuietlyClosedConsole, printable
-from flows.sheets import Pictures, SheetRow, sheet_rows, source_of
+from flows.report.originals import find_originals, known_originals
+from flows.sheets import Pictures, SheetRow, sheet_rows
 from restoration.contact_sheet import check_suffix, draw, save
 from restoration.errors import UsageError
-from storage import SourceStore, open_results, open_source
+from storage import DestinationStore, LocalDestination, is_within, open_results
 from storage.manifest.database import ManifestDatabase
 
 
@@ -35,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the originals are (default: where the latest run read them)",
     )
     parser.add_argument("--crop", action="store_true", help="show the most detailed part at 100 %%")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace sheets that are there already"
+    )
     for name, default, what in (
         ("limit", 24, "photos in all"),
         ("per-page", 6, "photos on a page"),
@@ -54,25 +60,35 @@ def run(arguments: argparse.Namespace) -> int:
     """
     _check(arguments)
     destination = open_results(arguments.destination)
+    _check_place(arguments, destination)
     with ManifestDatabase.open(destination) as database:
         rows = sheet_rows(
             database, folder=arguments.folder, query=arguments.query, at_most=arguments.limit
         )
-        origin = arguments.source or source_of(database)
     if not rows:
         raise UsageError("no photo of the manifest is meant; see --folder and --query")
-    source: SourceStore | None = open_source(origin) if origin else None
-    pictures = Pictures(source, destination, arguments.width, crop=arguments.crop)
+    paths = _paths(arguments, len(rows))
+    originals = find_originals(destination, arguments.source)
+    if originals.problem:
+        _print(QuietlyClosedConsole(stderr=True), f"without the originals: {originals.problem}")
+    pictures = Pictures(originals.store, destination, arguments.width, crop=arguments.crop)
     console = QuietlyClosedConsole()
-    for path in _pages(rows, pictures, arguments):
-        console.print(printable(str(path)), highlight=False, markup=False, soft_wrap=True)
+    for path in _pages(rows, paths, pictures, arguments):
+        _print(console, str(path))
     return 0
 
 
+def _print(console: QuietlyClosedConsole, line: str) -> None:
+    console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+
+
 def _pages(
-    rows: Sequence[SheetRow], pictures: Pictures, arguments: argparse.Namespace
+    rows: Sequence[SheetRow],
+    paths: Sequence[Path],
+    pictures: Pictures,
+    arguments: argparse.Namespace,
 ) -> list[Path]:
-    output, per_page = arguments.output, arguments.per_page
+    per_page = arguments.per_page
     pages = [rows[at : at + per_page] for at in range(0, len(rows), per_page)]
     errors = QuietlyClosedConsole(stderr=True)
     written = []
@@ -83,13 +99,38 @@ def _pages(
         disable=not errors.is_terminal,
         transient=True,
     )
-    for number, page in enumerate(bar, 1):
-        name = f"{output.stem}-{number:03d}{output.suffix}" if len(pages) > 1 else output.name
-        path = output.with_name(name)
+    for number, (page, path) in enumerate(zip(bar, paths, strict=True), 1):
         title = f"{arguments.destination}, page {number} of {len(pages)}"
         save(draw([pictures.entry(row) for row in page], title, width=arguments.width), path)
         written.append(path)
     return written
+
+
+def _paths(arguments: argparse.Namespace, photos: int) -> list[Path]:
+    """Of the pages, none of which may replace anything unasked."""
+    output, pages = arguments.output, -(-photos // arguments.per_page)
+    paths = [output]
+    if pages > 1:
+        paths = [
+            output.with_name(f"{output.stem}-{number:03d}{output.suffix}")
+            for number in range(1, pages + 1)
+        ]
+    there = next((path for path in paths if os.path.lexists(path)), None)
+    if there is not None and not arguments.overwrite:
+        raise UsageError(f"{there} exists already; --overwrite replaces it")
+    return paths
+
+
+def _check_place(arguments: argparse.Namespace, destination: DestinationStore) -> None:
+    """A sheet among photographs would be taken for one, or be in the place of one."""
+    folder = arguments.output.absolute().parent.resolve()
+    kept = list(known_originals(destination, arguments.source))
+    if isinstance(destination, LocalDestination):
+        kept += [str(destination.root / name) for name in FOLDERS]
+    for place in kept:
+        # Above them is no harm: only the sheets themselves are written there.
+        if is_within(folder, place):
+            raise UsageError(f"-o {arguments.output} would be among the photographs in {place}")
 
 
 def _check(arguments: argparse.Namespace) -> None:

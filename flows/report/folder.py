@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from restoration.errors import UsageError
-from storage import DestinationStore, LocalDestination, open_results
+from storage import DestinationStore, LocalDestination, open_results, overlaps
 from storage.paths import PRIVATE_FOLDER
 
 REPORT_FOLDER: Final = "report"
@@ -26,6 +26,9 @@ DECISIONS: Final = "decisions"
 _NAMES: Final = frozenset({INDEX, DATA, PICTURES, ASSETS, DECISIONS, PRIVATE_FOLDER})
 """What is in a report's folder, also in that of one that was killed on the way."""
 
+_MARK: Final = b"restoreArchive.summary("
+"""How `SUMMARY` begins."""
+
 _OURS: Final = {
     DATA: re.compile(r"(summary|columns|review|(rows|details|pictures)-[0-9]{5,})\.js"),
     PICTURES: re.compile(r"[0-9a-f]{64}-[0-9a-z]{1,12}\.webp"),
@@ -33,46 +36,73 @@ _OURS: Final = {
 """Names that reports give: nothing else is ever removed."""
 
 
-def report_folder(results: DestinationStore, chosen: Path | None) -> DestinationStore:
+def report_folder(
+    results: DestinationStore, chosen: Path | None, originals: Sequence[str] = ()
+) -> DestinationStore:
     """The folder of a destination's report, or the one that somebody chose.
 
     Args:
         results: the destination that is reported on.
         chosen: made if it is not there; None for the destination's own.
+        originals: locations of archives in whose way the chosen one must not be.
 
     Raises:
-        UsageError: it is no folder, is not empty and no report, or is in the way of results.
+        UsageError: it is no folder, is not empty and no report, or is in the way of results or of
+            originals.
         StorageError: it cannot be used.
     """
     if chosen is not None:
-        return _chosen(results, chosen)
+        return _chosen(results, chosen, originals)
     if isinstance(results, LocalDestination):
         return LocalDestination(results.root / REPORT_FOLDER)
     return open_results(f"{results.url.rstrip('/')}/{REPORT_FOLDER}")
 
 
-def _chosen(results: DestinationStore, chosen: Path) -> DestinationStore:
+def _chosen(results: DestinationStore, chosen: Path, originals: Sequence[str]) -> DestinationStore:
     store = LocalDestination(chosen.expanduser())
     root = store.root
     if root.exists() and not root.is_dir():
         raise UsageError(f"-o {chosen} is not a folder")
-    if isinstance(results, LocalDestination) and _overlap(root, results.root):
+    if isinstance(results, LocalDestination) and _is_in_the_way(root, results.root):
         raise UsageError(
             f"-o {chosen} would be among the results in {results.root}; leave -o out, or choose a "
             "folder beside it"
         )
-    foreign = {path.name for path in root.iterdir()} - _NAMES if root.is_dir() else set()
+    archive = next((archive for archive in originals if overlaps(root, archive)), None)
+    if archive is not None:
+        raise UsageError(
+            f"-o {chosen} would be among the originals in {archive}; leave -o out, or choose a "
+            "folder beside it"
+        )
+    foreign = _foreign(root)
     if foreign:
         raise UsageError(
-            f"-o {chosen} holds other things than a report ({min(foreign)}); choose a new folder"
+            f"-o {chosen} holds other things than a report ({foreign}); choose a new folder"
         )
     return store
 
 
-def _overlap(root: Path, results: Path) -> bool:
-    if root == results / REPORT_FOLDER:
+def _is_in_the_way(root: Path, results: Path) -> bool:
+    return root != results / REPORT_FOLDER and overlaps(root, str(results))
+
+
+def _foreign(root: Path) -> str:
+    """Something in a folder that is no report's; empty where there is nothing such."""
+    names = {path.name for path in root.iterdir()} if root.is_dir() else set()
+    # Anybody's website has such names, and so may an archive: it takes a mark of ours, too.
+    others = names - _NAMES if _is_marked(root) else names
+    return min(others, default="")
+
+
+def _is_marked(root: Path) -> bool:
+    """Whether a report was written into a folder, or begun: the lock comes before all else."""
+    if (root / PRIVATE_FOLDER).is_dir():
+        return True
+    summary = root / SUMMARY
+    if not summary.is_file():
         return False
-    return root.is_relative_to(results) or results.is_relative_to(root)
+    with summary.open("rb") as file:
+        return file.read(len(_MARK)) == _MARK
 
 
 def location_of(folder: DestinationStore) -> str:

@@ -21,6 +21,20 @@ class Originals:
     problem: str = ""
 
 
+def known_originals(results: DestinationStore, chosen: str | None) -> tuple[str, ...]:
+    """Locations of all archives that runs read, and of the one that somebody chose.
+
+    Args:
+        results: what runs left.
+        chosen: a source, or None.
+
+    Raises:
+        StorageError: the runs cannot be read.
+    """
+    known = [run.source for run in read_runs(results) if run.source]
+    return tuple(dict.fromkeys([*([chosen] if chosen is not None else []), *known]))
+
+
 def find_originals(results: DestinationStore, chosen: str | None) -> Originals:
     """Open the source that somebody chose, or else the one that the last run read.
 

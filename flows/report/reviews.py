@@ -13,7 +13,7 @@ from flows.decisions import parse_decisions, reviewer_name
 from flows.report.folder import DECISIONS
 from flows.reviewing import apply_decisions
 from restoration.errors import UsageError
-from storage import DestinationStore, NotFound
+from storage import DestinationStore, NotFound, StorageError
 from storage.manifest import Decision
 
 _NAMES: Final = re.compile(rf"{DECISIONS}/decisions-[a-z0-9-]{{1,80}}\.json")
@@ -33,12 +33,25 @@ class Saved:
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of a reviewer's decisions: how many count, and a line for each that does not."""
+    """What became of a reviewer's decisions: how many count, and a line for each that does not.
+
+    Attributes:
+        note: why the report does not show them yet; empty where it does.
+    """
 
     accepted: int
     rejected: int
     redo: int
     refused: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Decision files that are kept, one of each reviewer, and a line for each that is damaged."""
+
+    files: tuple[object, ...]
+    problems: tuple[str, ...]
 
 
 class ReviewDesk:
@@ -76,15 +89,24 @@ class ReviewDesk:
             self._folder.put(name, data)
         return Saved(name, len(file.decisions))
 
-    def files(self) -> list[object]:
-        """All decision files, one of each reviewer, in the order of their names.
+    def files(self) -> Kept:
+        """All decision files in the order of their names; those that are damaged stay as they are.
 
         Raises:
-            UnusableDecisions: somebody has damaged one.
-            StorageError: they cannot be read.
+            StorageError: they cannot be listed.
         """
-        names = (entry.path for entry in self._folder.list(DECISIONS))
-        return [self._content(name) for name in names if _NAMES.fullmatch(name)]
+        found: list[object] = []
+        problems: list[str] = []
+        for name in (entry.path for entry in self._folder.list(DECISIONS)):
+            if not _NAMES.fullmatch(name):
+                continue
+            try:
+                found.append(self._content(name))
+            except NotFound:
+                continue  # applied meanwhile
+            except (UnusableDecisions, StorageError, OSError) as error:
+                problems.append(str(error))
+        return Kept(tuple(found), tuple(problems))
 
     def apply(self, reviewer: str) -> Applied:
         """Write a reviewer's decisions into the manifest; the file is gone afterwards.
@@ -109,10 +131,13 @@ class ReviewDesk:
         return applied
 
     def _content(self, name: str) -> object:
+        data = self._read(name)
         try:
-            return json.loads(self._read(name))
-        except ValueError as error:
-            raise UnusableDecisions(f"{name} is no JSON; delete it") from error
+            parse_decisions(data)
+        except UsageError as error:
+            raise UnusableDecisions(f"{name} is damaged: {error}") from error
+        content: object = json.loads(data)
+        return content
 
     def _read(self, name: str) -> bytes:
         with self._folder.open(name) as file:

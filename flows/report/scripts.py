@@ -34,6 +34,20 @@ def script(call: str, *values: object) -> bytes:
     return f"restoreArchive.{call}({','.join(map(_json, values))});\n".encode("ascii")
 
 
+def script_value(data: bytes, call: str) -> object:
+    """The value that a script of `script` with a single one hands to the page.
+
+    Raises:
+        ValueError: it is no such script.
+    """
+    text = data.decode("ascii").strip()
+    head = f"restoreArchive.{call}("
+    if not (text.startswith(head) and text.endswith(");")):
+        raise ValueError(f"no script that calls {call}")
+    value: object = json.loads(text[len(head) : -len(");")])
+    return value
+
+
 def _json(value: object) -> str:
     text = json.dumps(
         value, ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=_plain

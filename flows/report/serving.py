@@ -29,8 +29,8 @@ from starlette.routing import Route
 from flows.report.folder import INDEX, PICTURES, SUMMARY
 from flows.report.guard import Guard
 from flows.report.reviews import Applied, ReviewDesk, UnusableDecisions
-from flows.report.scripts import script
-from flows.report.summary import Serving, Summary
+from flows.report.scripts import script, script_value
+from flows.report.summary import Serving
 from restoration.errors import RestorationError, UsageError
 from storage import DestinationBusy, DestinationStore, NotFound, StorageError
 
@@ -59,7 +59,6 @@ class ReportServer:
 
     Args:
         folder: of the report.
-        summary: of the report.
         desk: where decisions go.
         renew: makes the report again after decisions were applied.
         reviewer: who decides, as far as the page should suggest it.
@@ -69,9 +68,8 @@ class ReportServer:
     def __init__(
         self,
         folder: DestinationStore,
-        summary: Summary,
         desk: ReviewDesk,
-        renew: Callable[[], Summary],
+        renew: Callable[[], object],
         *,
         reviewer: str | None = None,
         hosts: tuple[str, ...] = (),
@@ -79,7 +77,6 @@ class ReportServer:
         self.key: Final = secrets.token_urlsafe(24)
         self._token = secrets.token_urlsafe(24)
         self._folder = folder
-        self._summary = summary
         self._desk = desk
         self._renew = renew
         self._serving = Serving(self._token, reviewer)
@@ -132,13 +129,22 @@ class ReportServer:
         return Response(data, media_type=media_type, headers=caching)
 
     def _read(self, name: str) -> bytes:
-        if name == SUMMARY:  # with the token, which is in no file
-            return script("summary", replace(self._summary, serve=self._serving).as_data())
         with self._folder.open(name) as file:
-            return file.read()
+            data = file.read()
+        return self._with_token(data) if name == SUMMARY else data
+
+    def _with_token(self, data: bytes) -> bytes:
+        """The stored summary, which others may have renewed, with the token that is in no file."""
+        try:
+            summary = script_value(data, "summary")
+        except ValueError:
+            summary = None
+        if not isinstance(summary, dict):
+            raise StorageError(f"{SUMMARY} is damaged; make the report again")
+        return script("summary", summary | {"serve": self._serving})
 
     async def _decisions(self, request: Request) -> Response:
-        return await self._answered(request, lambda _: {"files": self._desk.files()})
+        return await self._answered(request, lambda _: self._desk.files())
 
     async def _save(self, request: Request) -> Response:
         return await self._answered(request, self._desk.save)
@@ -154,7 +160,12 @@ class ReportServer:
             raise DestinationBusy("decisions are being applied already; wait until that is done")
         try:
             applied = self._desk.apply(reviewer)
-            self._summary = self._renew()
+            try:
+                self._renew()
+            except (RestorationError, StorageError, OSError) as error:
+                # The decisions are in the manifest, whatever became of the report.
+                note = f"the report could not be renewed ({error}); make it again"
+                return replace(applied, note=note)
             return applied
         finally:
             self._applying.release()
@@ -227,9 +238,8 @@ def serve(
     host: str,
     results: DestinationStore,
     folder: DestinationStore,
-    summary: Summary,
     *,
-    renew: Callable[[], Summary],
+    renew: Callable[[], object],
     tell: Callable[[str], None],
 ) -> None:
     """Serve a report until Ctrl-C.
@@ -239,12 +249,11 @@ def serve(
         host: that it listens at.
         results: whose manifest decisions go to.
         folder: of the report.
-        summary: of the report.
         renew: makes the report again after decisions were applied.
         tell: hears the page's address once it can be opened.
     """
     desk = ReviewDesk(folder, results)
-    page = ReportServer(folder, summary, desk, renew, reviewer=_user(), hosts=(host,))
+    page = ReportServer(folder, desk, renew, reviewer=_user(), hosts=(host,))
     shown = f"[{host}]" if ":" in host else host
     tell(f"http://{shown}:{listener.getsockname()[1]}/{page.key}/{INDEX}")
     with suppress(KeyboardInterrupt):

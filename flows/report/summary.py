@@ -190,7 +190,7 @@ class Summary:
     Attributes:
         report: id of this report; its other files have the same.
         title: of the page.
-        archive: the destination, as it was given.
+        archive: the destination: an absolute path, or `s3://…`.
         archive_id: tells archives apart in a browser's memory.
         source: where the originals are, if that is known.
         generated: ISO 8601, UTC.

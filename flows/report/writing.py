@@ -26,7 +26,7 @@ from flows.report.scripts import script
 from flows.report.summary import CHUNK_ROWS, DETAIL_ROWS, Figures, Summary
 from flows.version import software_version
 from restoration.errors import UsageError
-from storage import DestinationStore, SourceStore
+from storage import DestinationStore, LocalDestination, SourceStore
 from storage.manifest import LATEST_PATH, DamagedManifest
 from storage.manifest.database import ManifestDatabase, QueryError
 
@@ -150,7 +150,7 @@ def _summary(
     return Summary(
         report=secrets.token_hex(8),
         title=archive.rstrip("/").rpartition("/")[2] or archive,
-        archive=archive,
+        archive=str(results.root) if isinstance(results, LocalDestination) else results.url,
         archive_id=hashlib.sha256(results.url.encode("utf-8", "surrogatepass")).hexdigest()[:16],
         source=source.url if source else None,
         generated=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

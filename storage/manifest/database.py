@@ -21,9 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.base import DestinationStore
+from storage.errors import QueryError
 from storage.manifest.database_files import SCHEME, ManifestFiles
 from storage.manifest.latest import open_latest
+from storage.manifest.parts import DamagedManifest
 from storage.manifest.views import View, views
+
+__all__ = ["MAX_SPILL_GB", "MAX_THREADS", "ManifestDatabase", "QueryError", "Result"]
 
 MAX_THREADS: Final = 4
 """Of a query, unless told otherwise: Parquet of this size needs no more."""
@@ -32,10 +36,6 @@ MAX_SPILL_GB: Final = 20
 
 _FETCHED_ROWS: Final = 2_000
 _WRITTEN_ROWS: Final = 50_000
-
-
-class QueryError(ValueError):
-    """A query that cannot be answered; the message is one plain line."""
 
 
 class Result:
@@ -130,8 +130,13 @@ class ManifestDatabase:
             stack.callback(connection.close)
             connection.register_filesystem(files)
             made = views(files.parts, files.runs)
-            for statement in (*(view.sql for view in made if view.is_cheap), *_LOCKS):
-                connection.execute(statement)
+            try:
+                for statement in (*(view.sql for view in made if view.is_cheap), *_LOCKS):
+                    connection.execute(statement)
+            except duckdb.Error as error:
+                if files.problems:
+                    raise files.problems.pop() from error
+                raise DamagedManifest(f"the manifest cannot be read: {_one_line(error)}") from error
             wanted = [view for view in made if not view.is_cheap]
             return cls(connection, files, wanted, stack.pop_all())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,6 +92,66 @@ def test_no_folder_for_a_report(
     assert said in captured.err
     assert captured.err.count("\n") == 1
     assert sorted(reported.rglob("*")) == before
+
+
+@pytest.mark.parametrize("chosen", ["photos", "photos/a", "photos/new/one", "photos/letter"])
+def test_no_report_among_the_originals(
+    reported: Path, capsys: pytest.CaptureFixture[str], chosen: str
+) -> None:
+    photos = reported / "photos"
+    (photos / "letter").mkdir()
+    before = sorted(reported.rglob("*"))
+    words = ["report", str(reported / "restored"), "-o", str(reported / chosen)]
+    assert main([*words, "--source", str(photos)]) == 2
+    assert f"would be among the originals in {photos}" in capsys.readouterr().err
+    remember_source(reported, photos.as_uri())
+    before.extend((reported / "restored" / "manifest" / REVIEW_RUN).glob("_run*"))
+    assert main(words) == 2, "the run's record says where they are"
+    assert "would be among the originals" in capsys.readouterr().err
+    assert sorted(reported.rglob("*")) == sorted(before)
+
+
+def test_no_report_above_the_originals(
+    reported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = tmp_path / "mine" / "pictures"
+    shutil.copytree(reported / "photos", inner)
+    words = ["report", str(reported / "restored"), "-o", str(inner.parent)]
+    assert main([*words, "--source", str(inner)]) == 2
+    assert "would be among the originals" in capsys.readouterr().err
+    assert main(words) == 2, "names as in a report make no report"
+    assert "holds other things than a report (pictures)" in capsys.readouterr().err
+    assert [path.name for path in inner.parent.iterdir()] == ["pictures"]
+
+
+def test_a_website_is_no_report(reported: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = reported / "site"
+    for name in ("index.html", "assets/style.css", "data/summary.js"):
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text("mine")
+    assert main(["report", str(reported / "restored"), "-o", str(site)]) == 2
+    assert "holds other things than a report (assets)" in capsys.readouterr().err
+    assert (site / "index.html").read_text() == "mine"
+
+
+def test_the_archive_is_named_by_its_absolute_path(
+    reported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(reported)
+    assert main(["report", "restored", "--pictures", "0"]) == 0
+    summary = data(reported / "restored" / "report", "summary")
+    assert (summary["archive"], summary["title"]) == (str(reported / "restored"), "restored")
+
+
+def test_a_copied_report_is_renewed_in_its_place(reported: Path) -> None:
+    words = ["report", str(reported / "restored"), "--pictures", "0"]
+    assert main(words) == 0
+    copy = reported / "copy"
+    private = shutil.ignore_patterns(".restore-archive")
+    shutil.copytree(reported / "restored" / "report", copy, ignore=private)
+    first = data(copy, "summary")["report"]
+    assert main([*words, "-o", str(copy)]) == 0
+    assert data(copy, "summary")["report"] != first
 
 
 @pytest.mark.parametrize(

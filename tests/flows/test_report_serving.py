@@ -19,7 +19,7 @@ from flows.report.folder import report_folder
 from flows.report.reviews import ReviewDesk, file_name
 from flows.report.serving import MAX_BODY_BYTES, TOKEN_HEADER, ReportServer, listening
 from restoration.errors import UsageError
-from storage import open_results
+from storage import LocalDestination, open_results
 from storage.manifest import Decision, Status
 from tests.flows.reports import REVIEW_RUN, called, latest_rows, report
 
@@ -60,12 +60,11 @@ class Page:
 def serving(folder: Path) -> Iterator[Page]:
     results = open_results(str(folder / "restored"))
     place = report_folder(results, None)
-    summary = report(folder).summary
+    report(folder)
     page = ReportServer(
         place,
-        summary,
         ReviewDesk(place, results),
-        renew=lambda: report(folder).summary,
+        renew=lambda: report(folder),
         reviewer="me",
         hosts=("archive.example",),
     )
@@ -96,7 +95,7 @@ def still(reported_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with serving(folder) as served:
         place = folder / "restored" / "report" / "decisions"
         place.mkdir()
-        (place / "decisions-me.json").write_text("{}")
+        (place / "decisions-me.json").write_text(json.dumps(decision_file(reviewer="me")))
         yield served
 
 
@@ -196,7 +195,10 @@ def test_strangers_get_nothing(still: Page, headers: dict[str, str], status: int
 
 def test_decisions_need_the_token(still: Page) -> None:
     token = {TOKEN_HEADER: still.token}
-    assert still.get("decisions", headers=token).json() == {"files": [{}]}
+    assert still.get("decisions", headers=token).json() == {
+        "files": [decision_file(reviewer="me")],
+        "problems": [],
+    }
     for wrong in ({}, {TOKEN_HEADER: "guess"}, {TOKEN_HEADER: "ä".encode()}):
         assert still.get("decisions", headers=wrong).status_code == 403
         assert still.post("decisions", {}, **{TOKEN_HEADER: "", **wrong}).status_code == 403
@@ -289,7 +291,10 @@ def test_decisions_are_applied_and_the_report_is_renewed(page: Page) -> None:
     assert after["report"] != before["report"]
     assert after["totals"]["needs_review"] == before["totals"]["needs_review"] - 2
     assert after["serve"]["token"] == before["serve"]["token"]
-    assert page.get("decisions", headers={TOKEN_HEADER: page.token}).json() == {"files": []}
+    assert page.get("decisions", headers={TOKEN_HEADER: page.token}).json() == {
+        "files": [],
+        "problems": [],
+    }
 
 
 def test_there_is_nothing_to_apply(still: Page) -> None:
@@ -315,13 +320,42 @@ def test_a_run_at_work_is_told_and_the_decisions_stay(page: Page) -> None:
     assert latest_rows(page.restored)[NOISY].run_id == REVIEW_RUN
 
 
-def test_a_damaged_file_of_decisions_is_named(page: Page) -> None:
-    page.decide(reviewer="bert")
-    file = page.restored / "report" / "decisions" / "decisions-bert.json"
-    assert json.loads(file.read_bytes())["reviewer"] == "bert"
-    file.write_bytes(b"{")
-    answer = page.get("decisions", headers={TOKEN_HEADER: page.token})
-    assert answer.json() == {"error": "decisions/decisions-bert.json is no JSON; delete it"}
+@pytest.mark.parametrize("damaged", [b"{", b"{}", b"\xff", b"[" * 100_000])
+def test_a_damaged_file_of_decisions_costs_no_others(tmp_path: Path, damaged: bytes) -> None:
+    folder = LocalDestination(tmp_path / "report")
+    desk = ReviewDesk(folder, LocalDestination(tmp_path))
+    desk.save(decision_file(reviewer="bert"))
+    desk.save(decision_file(reviewer="zoe"))
+    folder.put("decisions/decisions-bert.json", damaged)
+    kept = desk.files()
+    assert kept.files == (decision_file(reviewer="zoe"),)
+    [problem] = kept.problems
+    assert problem.startswith("decisions/decisions-bert.json is damaged: ")
+    assert "\n" not in problem
+    assert (tmp_path / "report/decisions/decisions-bert.json").read_bytes() == damaged
+
+
+def test_a_report_that_somebody_else_renewed_is_shown(page: Page) -> None:
+    before = called(page.get("data/summary.js").content)[1][0]
+    report(page.folder)
+    after = called(page.get("data/summary.js").content)[1][0]
+    assert after["report"] != before["report"]
+    assert after["serve"] == before["serve"]
+    assert after["report"] == called(page.get("data/rows-00000.js").content)[1][1]["report"]
+    (page.restored / "report/data/summary.js").write_bytes(b"restoreArchive.summary({);")
+    damaged = page.get("data/summary.js")
+    assert damaged.status_code == 500
+    assert "make the report again" in damaged.json()["error"]
+
+
+def test_what_was_applied_is_said_though_the_report_cannot_be_renewed(page: Page) -> None:
+    page.decide(decision(latest_rows(page.restored)[CLEAN], "accepted"), reviewer="bert")
+    with LocalDestination(page.restored / "report").lock():
+        answer = page.post("apply", {"reviewer": "bert"})
+    assert answer.status_code == 200
+    assert answer.json()["accepted"] == 1
+    assert answer.json()["note"].startswith("the report could not be renewed (")
+    assert latest_rows(page.restored)[CLEAN].review_decision is Decision.ACCEPTED
 
 
 def test_a_port_that_is_taken_is_one_line() -> None:

@@ -78,8 +78,9 @@ def test_a_folder_or_a_query_chooses_and_pages_are_numbered(places, tmp_path: Pa
 
 def test_without_the_originals_it_says_so(places, tmp_path: Path):
     photos, target = places
-    sheet = tmp_path / "sheet.png"
-    arguments = ["sheet", str(target), "-o", str(sheet), "--source", str(tmp_path)]
+    sheet, empty = tmp_path / "sheet.png", tmp_path / "empty"
+    empty.mkdir()
+    arguments = ["sheet", str(target), "-o", str(sheet), "--source", str(empty)]
     assert main(arguments) == 0
     page = colours_of(sheet)
     assert not holds(page, colours_of(photos / "gray/noisy.png"))

@@ -166,12 +166,14 @@
       if ((await page.askReviewer(this.decisions)) === null) return;
       this.say('The archive takes them …');
       try {
-        const { accepted, rejected, redo, refused } = await page.server.apply();
+        const { accepted, rejected, redo, refused, note } = await page.server.apply();
         const lines = refused.map((line) => element('li', {}, page.dom.name(line)));
         page.dom.replace(
           this.message,
           `In the archive: ${accepted} accepted, ${rejected} rejected, ${redo} to be redone. `,
-          button('Load the new report', () => window.location.reload(), { class: 'primary' }),
+          note
+            ? `${note[0].toUpperCase()}${note.slice(1)}. `
+            : button('Load the new report', () => window.location.reload(), { class: 'primary' }),
           lines.length ? ['Refused, and still here:', element('ul', {}, lines)] : null,
         );
       } catch (error) {

@@ -31,7 +31,8 @@
     async takeSaved() {
       const name = this.decisions.reviewer || page.summary.serve.reviewer;
       if (this.takenOf === name) return;
-      const { files } = await this.ask('decisions', 'GET');
+      const { files, problems } = await this.ask('decisions', 'GET');
+      if (problems.length) this.say(`Not read by the server: ${problems.join('; ')}`);
       for (const file of files.filter(({ reviewer }) => reviewer === name)) {
         this.decisions.merge(file);
         this.savedOf ??= name;
@@ -92,7 +93,7 @@
       return { decisions, sent, reviewer: file.reviewer };
     }
 
-    // Writes the decisions into the archive; answers {accepted, rejected, redo, refused}. Those that
+    // Writes the decisions into the archive; answers {accepted, rejected, redo, refused, note}. Those that
     // were refused stay here, and so do those that were made or changed meanwhile.
     apply() {
       clearTimeout(this.timer);
