@@ -165,7 +165,7 @@ def test_nothing_is_saved_over_what_was_not_read(visit: MakeVisit, tmp_path: Pat
     assert all("500" in text for text in reader.complaints)
     reader.complaints.clear()
     reader.requests.clear()
-    files: Any = desk.files()
+    files: Any = desk.files().files
     assert {file["reviewer"]: len(file["decisions"]) for file in files} == {
         "A. Archivist": 0,
         "B. Archivist": 2,
