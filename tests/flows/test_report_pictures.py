@@ -154,6 +154,7 @@ def shown(reported: Path) -> Callable[..., dict[int, Pictures]]:
     """Makes the pictures of one photo with changes, in a report of its own."""
     results = LocalDestination(reported / "restored")
     row = latest_rows(reported / "restored")[NOISY]
+    folder = report_folder(results, reported / "other")
 
     def make(**changes: object) -> dict[int, Pictures]:
         photo = Shown(
@@ -162,7 +163,7 @@ def shown(reported: Path) -> Callable[..., dict[int, Pictures]]:
         )  # fmt: skip
         return make_pictures(
             [replace(photo, **changes)],
-            report_folder(results, reported / "other"),
+            folder,
             results,
             LocalSource(reported / "photos"),
             PictureOptions(),
