@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from posixpath import splitext
@@ -27,12 +27,7 @@ from storage import (
 )
 from storage.ahead import ahead
 from storage.globs import PathFilter
-from storage.manifest import (
-    KnownPhoto,
-    ManifestIndex,
-    Status,
-    WorkItem,
-)
+from storage.manifest import KnownPhoto, ManifestIndex, Status, WorkItem
 
 LOOKUP_CHUNK = 20_000
 """Photos compared with the manifest at a time."""
@@ -166,9 +161,8 @@ def _pending_items(
         for entry, earlier in zip(chunk, known, strict=True):
             verdict = Verdict.TO_DO
             current = recipes.of(earlier)
-            if isinstance(current, str):
-                entry = replace(entry, problem=entry.problem or current)
-            elif not request.force and earlier is not None:
+            obstacle = current if isinstance(current, str) else ""
+            if not request.force and earlier is not None and not isinstance(current, str):
                 verdict = compare(entry, earlier, current, sizes)
                 if verdict is Verdict.DONE:
                     survey.unchanged += 1
@@ -176,7 +170,8 @@ def _pending_items(
                     current_reporter().unchanged(1)
                     continue
             is_touched = verdict is Verdict.TOUCHED
-            to_do.append(partial(_work_item, source, entry, earlier, is_touched=is_touched))
+            item = partial(_work_item, source, entry, earlier, obstacle, is_touched=is_touched)
+            to_do.append(item)
         yield from ahead(to_do)
 
 
@@ -204,13 +199,15 @@ def _work_item(
     source: SourceStore,
     entry: SourceEntry,
     earlier: KnownPhoto | None,
+    obstacle: str,
     *,
-    is_touched: bool = False,
+    is_touched: bool,
 ) -> WorkItem:
+    """A photo to be worked on; `obstacle` says why its settings are not understood, if so."""
     problem, kind = entry.problem, str(entry.kind)
     suffix = splitext(entry.path)[1].lower()
-    if problem and entry.kind is EntryKind.FILE:
-        kind = UNKNOWN_SETTINGS
+    if obstacle and not problem:
+        problem, kind = obstacle, UNKNOWN_SETTINGS
     if not problem and suffix in OTHER_PHOTO_SUFFIXES:
         kind = "UnsupportedPhoto"
         problem = f"{suffix[1:].upper()} files are not read ({', '.join(FORMATS)} are)"

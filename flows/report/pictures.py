@@ -6,14 +6,13 @@ that is gone, altered or cannot be decoded costs its picture, never the report.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from io import BufferedReader
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
+from flows.publishing import sha256_of
 from flows.report.folder import PICTURES, files_of
 from flows.report.view import (
     THUMBNAIL_EDGE,
@@ -261,12 +260,8 @@ class _Workshop:
         """The decoded page, if the file is what the manifest says and can be decoded."""
         try:
             with file.open() as opened:
-                if (
-                    hashlib.file_digest(cast(BufferedReader, opened), "sha256").hexdigest()
-                    != file.sha256
-                ):
+                if sha256_of(opened) != file.sha256:
                     return None
-                opened.seek(0)
                 page = shared_decoder().decode(opened, self._options.limits, salvage=True).main
         except (EndsRun, DecoderUnavailable):
             raise
