@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from restoration.errors import UsageError
 from restoration.precision import AUTO, check_precision
+
+_CPU_QUOTAS: Final = (
+    (Path("/sys/fs/cgroup/cpu.max"), None),
+    (Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")),
+)
+"""Where Linux says how much processor time a container gets: control groups version 2, then 1."""
 
 
 @dataclass(frozen=True)
@@ -40,3 +49,28 @@ class Resources:
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"--threads must be at least 1, not {self.threads}")
         check_precision(self.precision)
+
+
+def available_cores() -> int:
+    """Cores that this process may keep busy: by its affinity, its container, and OMP_NUM_THREADS."""
+    count = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    limits = [count, *_quota_cores()]
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal():
+        limits.append(int(asked))
+    return max(1, min(limits))
+
+
+def _quota_cores() -> list[int]:
+    """Cores' worth of processor time that a container gets, rounded up; nothing where all."""
+    for quota_file, period_file in _CPU_QUOTAS:
+        try:
+            words = quota_file.read_text().split()
+            period = words[1] if period_file is None else period_file.read_text().strip()
+        except (OSError, IndexError):
+            continue
+        if words[0].isdecimal() and int(period) > 0:
+            return [math.ceil(int(words[0]) / int(period))]
+    return []
