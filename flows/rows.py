@@ -47,7 +47,7 @@ class Workshop:
         options = options_under(self.options, item.settings)
         if options == self.options:
             return self
-        restorer = Restorer(self.restorer.device, options=options)
+        restorer = self.restorer.under(options)
         return replace(self, options=options, restorer=restorer)
 
     def recipe_id(self, used: Sequence[Step]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ from restoration.networks import (
     gmac_per_megapixel,
     parameter_count,
 )
+from restoration.precision import Precision, calculating_in
 
 WEIGHTS_FOLDER: Final = Path(__file__).parent / "weights"
 DEVICES: Final = ("cpu", "cuda")
@@ -45,16 +46,19 @@ class Model:
         card: where it came from.
         network: in evaluation mode, on `device`.
         device: a torch device.
+        precision: in which it calculates.
     """
 
     card: ModelCard
     network: Network
     device: torch.device
+    precision: Precision = Precision.FP32
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Run the network on (N, C, H, W) in [0, 1]."""
-        output: Tensor = self.network(image)
-        return output
+        """Run the network on (N, C, H, W) in [0, 1]; returns float32."""
+        with calculating_in(self.precision, self.device):
+            output: Tensor = self.network(image)
+        return output.float()
 
 
 def available_models(folder: Path = WEIGHTS_FOLDER) -> tuple[ModelCard, ...]:
@@ -176,16 +180,28 @@ def gpu_count() -> int:
 
 
 def load_model(
-    task: str, device: torch.device, folder: Path = WEIGHTS_FOLDER, *, chosen: Sequence[str] = ()
+    task: str,
+    device: torch.device,
+    folder: Path = WEIGHTS_FOLDER,
+    *,
+    chosen: Sequence[str] = (),
+    precision: Precision = Precision.FP32,
 ) -> Model:
     """Load the model that does `task`, once per process and device; see `card_for`.
+
+    The same object for the same model, device and precision.
 
     Raises:
         WeightsError: no such model, altered or malformed weights.
     """
     card = card_for(task, folder, device=device.type, chosen=chosen)
     with _loading:  # lru_cache alone would let two threads load the same model twice
-        return _load(card, str(device), folder)
+        return _calculating_in(_load(card, str(device), folder), precision)
+
+
+@lru_cache(maxsize=16)
+def _calculating_in(model: Model, precision: Precision) -> Model:
+    return replace(model, precision=precision)
 
 
 @lru_cache(maxsize=16)

@@ -89,5 +89,6 @@ def calculating_in(precision: Precision, device: torch.device) -> AbstractContex
 def _is_fast_in_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)  # Ampere
-    known = getattr(torch.cpu, "get_capabilities", dict)()  # since PyTorch 2.9
-    return any(known.get(name, False) for name in _FAST_BF16)
+    ask = getattr(torch.cpu, "get_capabilities", None)  # where PyTorch is old, nobody knows
+    known: dict[str, object] = ask() if ask is not None else {}
+    return any(known.get(name) is True for name in _FAST_BF16)

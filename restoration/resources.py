@@ -51,8 +51,11 @@ class Resources:
         check_precision(self.precision)
 
 
+DEFAULT_RESOURCES: Final = Resources()
+
+
 def available_cores() -> int:
-    """Cores that this process may keep busy: by its affinity, its container, and OMP_NUM_THREADS."""
+    """Cores that this process may keep busy: by affinity, container and OMP_NUM_THREADS."""
     count = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )

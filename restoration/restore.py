@@ -14,12 +14,15 @@ from restoration.assess import Assessment
 from restoration.blend import Grain, blend, grain_of, like
 from restoration.colorize import Interpretation, colorized_as, interpret
 from restoration.colour import integer_luma
+from restoration.execution import Engine, engine_for, tile_pixels
 from restoration.guards import check_colorized, check_restored
 from restoration.harm import Judgement, judge
 from restoration.measures import measures_of
 from restoration.models import WEIGHTS_FOLDER, Model, load_model
 from restoration.plan import Plan, Step
+from restoration.precision import Precision, resolve_precision
 from restoration.recipe import Options
+from restoration.resources import DEFAULT_RESOURCES, Resources
 from restoration.samples import Samples, SampleType, are_equal, eight_bits, sample_type
 from restoration.shake import remove_shake
 from restoration.tiling import Tiling, run_tiled
@@ -102,11 +105,17 @@ class _Progress:
 class Restorer:
     """The three U-Nets on one device; networks are loaded when a plan first needs them.
 
+    Safe to use from several threads at once, whose tiles then share the device.
+
     Args:
         device: where the networks run.
         tiling: how photos are cut; None for what suits the device and each network.
         options: strength, keep_grain and the choice of models; the steps are each plan's own.
         folder: where the models are.
+        resources: what may be used of the machine.
+
+    Raises:
+        UsageError: a precision that the device does not calculate with.
     """
 
     def __init__(
@@ -116,11 +125,15 @@ class Restorer:
         *,
         options: Options = DEFAULT_OPTIONS,
         folder: Path = WEIGHTS_FOLDER,
+        resources: Resources = DEFAULT_RESOURCES,
     ) -> None:
         self.device = device
         self._tiling = tiling
         self.options = options
         self._folder = folder
+        self.resources = resources
+        self.precision = resolve_precision(resources.precision, device)
+        self._engine = engine_for(device, resources)
 
     def model(self, step: Step) -> Model:
         """The model of a step.
@@ -128,12 +141,32 @@ class Restorer:
         Raises:
             WeightsError: missing or altered weights.
         """
-        return load_model(step.value, self.device, self._folder, chosen=self.options.models)
+        # Colour is predicted on a small picture: fewer bits would save next to nothing.
+        precision = self.precision if step.changes_pixels else Precision.FP32
+        return load_model(
+            step.value,
+            self.device,
+            self._folder,
+            chosen=self.options.models,
+            precision=precision,
+        )
+
+    def under(self, options: Options) -> Restorer:
+        """This restorer with other options: its networks and its engine are the same."""
+        return Restorer(
+            self.device,
+            self._tiling,
+            options=options,
+            folder=self._folder,
+            resources=self.resources,
+        )
 
     def tiling(self, model: Model) -> Tiling:
         """How photos are cut for a model: tiles start at multiples of its network's stride."""
-        batch = 4 if self.device.type == "cpu" else 16
-        return self._tiling or Tiling.suited_to(model.network.config, batch=batch)
+        if self._tiling is not None:
+            return self._tiling
+        pixels = tile_pixels(self.device, self.resources)
+        return Tiling.suited_to(model.network.config, pixels=pixels)
 
     def restore(self, jobs: Sequence[Job]) -> list[Restored | Exception]:
         """Restore several photographs together.
@@ -169,13 +202,13 @@ class Restorer:
                 own.pixels = None
             model = self.model(step)
             dtypes = [_type_after(step, job) for job, _ in chosen]
-            outputs = run_tiled(model, inputs, self.tiling(model), self.device, dtype=dtypes)
+            outputs = run_tiled(model, inputs, self.tiling(model), self._engine, dtype=dtypes)
             for (job, own), given, output in zip(chosen, inputs, outputs, strict=True):
                 own.pixels = output
                 if step is Step.DENOISE and self.options.keep_grain > 0:
                     own.grain = grain_of(job.pixels, output)
                 if step is Step.DEBLUR:
-                    _remove_shake(own, job, given, self.device)
+                    _remove_shake(own, job, given, self.device, self._engine)
             del inputs, outputs, given, output  # of a large scan each is hundreds of megabytes
         return progress
 
@@ -251,10 +284,12 @@ def _type_after(step: Step, job: Job) -> SampleType:
     return np.uint16 if goes_on else sample_type(job.pixels)
 
 
-def _remove_shake(progress: _Progress, job: Job, given: Samples, device: torch.device) -> None:
+def _remove_shake(
+    progress: _Progress, job: Job, given: Samples, device: torch.device, engine: Engine
+) -> None:
     """Put a deconvolved photo in the place of the deblur network's output where it is better."""
     assert progress.pixels is not None
-    outcome = remove_shake(given, progress.pixels, device)
+    outcome = remove_shake(given, progress.pixels, device, engine)
     progress.pixels = outcome.pixels
     progress.shaken = outcome.kernel is not None
     progress.notes += (outcome.note,) if outcome.note else ()

@@ -2,30 +2,35 @@
 
 Tiles start at multiples of the network's stride, see `context` pixels beyond what they
 contribute, and fade into each other over `blend` pixels: the result is that of one whole pass
-to within rounding. Finished rows leave the float buffers at once, so memory beyond input and
+to within rounding. They are as large as their memory allows, in the shape that wastes least: most
+photographs are one tile. Finished rows leave the float buffers at once, so memory beyond input and
 output is one row of tiles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Final
+from itertools import count as count_from
+from itertools import pairwise, product
+from typing import Any, Final
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from restoration import scratch
-from restoration.errors import GuardError
+from restoration.execution import TILE_PIXELS, Engine, Network, Tile
 from restoration.networks import NetworkConfig
 from restoration.samples import Samples, SampleType, full_scale
 
-Network = Callable[[Tensor], Tensor]
-
 _SMALLEST_TILE: Final = 128
+_LARGEST_STRIP_BYTES: Final = 128 << 20
+"""Of a row of tiles, across the photo."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,15 @@ class Tiling:
             `NetworkConfig.context`.
         blend: pixels over which neighbouring tiles fade into each other.
         multiple: tiles start at multiples of this, the network's total stride.
-        batch: tiles of equal shape that go through the network together.
+        pixels: the most that a tile may have, whose shape is then each photo's best; None for
+            squares of `side`.
     """
 
     side: int = 512
     context: int = 48
     blend: int = 16
     multiple: int = 8
-    batch: int = 4
+    pixels: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse geometry in which tiles would not overlap.
@@ -55,45 +61,107 @@ class Tiling:
         """
         if self.side % self.multiple or self.blend % 2:
             raise ValueError(f"tile side {self.side} or blend {self.blend} is not aligned")
-        if self.side < 2 * (self.context + self.blend + self.multiple):
+        if self.side < self._least_side:
             raise ValueError(f"tile side {self.side} is too small for context {self.context}")
 
     @classmethod
-    def suited_to(cls, config: NetworkConfig, *, batch: int = 4) -> Tiling:
+    def suited_to(cls, config: NetworkConfig, *, pixels: int = TILE_PIXELS) -> Tiling:
         """The tiling whose tiles start at the network's stride and see all that it sees.
 
-        Tiles are larger than usual where the network's stride or context leaves no room in them.
+        Args:
+            config: of the network.
+            pixels: the most that a tile may have; more where its stride or context asks for it.
         """
         least = 2 * (config.context + cls.blend + config.multiple)
         side = -(-max(cls.side, least) // config.multiple) * config.multiple
-        return cls(side=side, context=config.context, multiple=config.multiple, batch=batch)
+        return cls(
+            side=side,
+            context=config.context,
+            multiple=config.multiple,
+            pixels=max(pixels, (least + config.multiple) ** 2),
+        )
 
-    def halved(self) -> Tiling | None:
-        """Half as many tiles at once, else tiles of half the side, else None."""
-        if self.batch > 1:
-            return replace(self, batch=self.batch // 2)
+    def of_at_most(self, pixels: int) -> Tiling:
+        """This tiling, or one whose tiles have no more pixels than this."""
+        if self.pixels is not None:
+            return replace(self, pixels=min(self.pixels, pixels))
+        side = min(self.side, math.isqrt(pixels)) // self.multiple * self.multiple
+        return replace(self, side=max(side, self._least_side))
+
+    def smaller(self) -> Tiling | None:
+        """Tiles of half the size; None where they would be too small."""
+        least = _SMALLEST_TILE + 2 * self.context
+        if self.pixels is not None:
+            return replace(self, pixels=self.pixels // 2) if self.pixels // 2 >= least**2 else None
         side = self.side // 2 // self.multiple * self.multiple
-        return replace(self, side=side) if side >= _SMALLEST_TILE + 2 * self.context else None
+        return replace(self, side=side) if side >= least else None
+
+    def sides(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of a photograph's tiles.
+
+        Of all tiles that are small enough, those that together have the fewest pixels.
+        """
+        if self.pixels is None:
+            return self.side, self.side
+        most = self.pixels
+        cuts = [
+            (rows * down * columns * across, down, across)
+            for rows, down in self._cuts(height)
+            for columns, across in self._cuts(width)
+            if down * across <= most
+        ]
+        strips = _LARGEST_STRIP_BYTES / (width * 3 * np.dtype(np.float32).itemsize)
+        # A photo of one row of tiles needs no strip: what it has is its tiles.
+        _, down, across = min(cuts, key=lambda cut: (max(0.0, cut[1] - strips), cut))
+        return down, across
+
+    @property
+    def _least_side(self) -> int:
+        return 2 * (self.context + self.blend + self.multiple)
+
+    def _cuts(self, length: int) -> Iterator[tuple[int, int]]:
+        """Ways to cut one axis, from coarse to fine: how many tiles, and their side."""
+        assert self.pixels is not None
+        least = max(min(self.side, math.isqrt(self.pixels)), self._least_side)
+        least = least // self.multiple * self.multiple
+        padded = -(-length // self.multiple) * self.multiple
+        yield 1, padded
+        # One multiple more than would just do: aligning the starts may widen a gap by that much.
+        overlap = 2 * self.context + self.blend + self.multiple
+        for count in count_from(2):
+            side = -(-(padded + (count - 1) * overlap) // (count * self.multiple)) * self.multiple
+            if side <= least:
+                break
+            yield self.count(padded, side), side
+        if least < padded:
+            yield self.count(padded, least), least
+
+    def count(self, padded: int, side: int) -> int:
+        """Tiles of this side that an axis of `padded` pixels is cut into."""
+        room = side - 2 * self.context - self.blend
+        # One multiple less than would just do: aligning the starts may widen a gap by that much.
+        step = (room // self.multiple - 1) * self.multiple
+        return 1 if padded <= side else -(-(padded - side) // step) + 1
 
 
 def run_tiled(
     network: Network,
     images: Sequence[Samples],
     tiling: Tiling,
-    device: torch.device,
+    engine: Engine,
     *,
     dtype: SampleType | Sequence[SampleType] = np.uint8,
 ) -> list[Samples]:
-    """Restore several photographs, batching tiles of equal shape across them.
+    """Restore several photographs; their tiles share the engine with those of other callers.
 
-    When the device runs out of memory, the batch and then the tile are halved and the work is
-    done again from the start, so that no tile of a failed pass can end up in the result.
+    When a single tile does not fit into the device's memory, tiles are halved, from then on, and
+    the work is done again from the start: no tile of a failed pass can end up in the result.
 
     Args:
         network: maps (N, 3, H, W) in [0, 1] to the same shape.
         images: each (H, W, 3), uint8 or uint16.
         tiling: the geometry.
-        device: where the network is.
+        engine: where the network runs.
         dtype: of the results, or of each; uint16 keeps precision between two networks.
 
     Returns:
@@ -106,14 +174,12 @@ def run_tiled(
     dtypes = [dtype] * len(images) if isinstance(dtype, type) else list(dtype)
     while True:
         try:
-            return _run(network, images, tiling, device, dtypes)
+            return _run(network, images, tiling.of_at_most(engine.tile_pixels), engine, dtypes)
         except torch.OutOfMemoryError:
-            smaller = tiling.halved()
+            smaller = tiling.of_at_most(engine.tile_pixels).smaller()
             if smaller is None:
                 raise
-            tiling = smaller
-            if device.type == "cuda":
-                torch.cuda.empty_cache()
+            engine.tile_pixels = min(engine.tile_pixels, smaller.pixels or smaller.side**2)
 
 
 @dataclass(frozen=True)
@@ -123,20 +189,15 @@ class _Span:
     start: int
     length: int
     first: int
-    """First pixel (of the image) that the tile contributes to."""
     weights: NDArray[np.float32]
-    """Weights of the pixels from `first` on."""
 
 
-def spans(length: int, tiling: Tiling) -> list[_Span]:
+def spans(length: int, tiling: Tiling, side: int) -> list[_Span]:
     """Cut one axis of `length` pixels; the weights of all spans add up to 1 at every pixel."""
     multiple = tiling.multiple
     padded = -(-length // multiple) * multiple
-    side = min(tiling.side, padded)
-    # One multiple less than would just do: aligning the starts may widen a gap by that much.
-    room = tiling.side - 2 * tiling.context - tiling.blend
-    step = (room // multiple - 1) * multiple
-    count = 1 if padded <= side else -(-(padded - side) // step) + 1
+    side = min(side, padded)
+    count = tiling.count(padded, side)
     starts = [
         round(i * (padded - side) / max(count - 1, 1) / multiple) * multiple for i in range(count)
     ]
@@ -161,16 +222,21 @@ class _Canvas:
     """Collects one photograph's tiles, row of tiles by row of tiles."""
 
     def __init__(self, image: Samples, tiling: Tiling, dtype: SampleType) -> None:
+        down, across = tiling.sides(*image.shape[:2])
         self.image = image
-        self.rows = spans(image.shape[0], tiling)
-        self.columns = spans(image.shape[1], tiling)
+        self.rows = spans(image.shape[0], tiling, down)
+        self.columns = spans(image.shape[1], tiling, across)
         self.output: Samples = scratch.empty(image.shape, dtype)
         self._blend = tiling.blend
         self._carry: NDArray[np.float32] | None = None
         self._strip: NDArray[np.float32] | None = None
 
-    def tile(self, row: int, column: int) -> Tensor:
-        """Cut a tile: (3, side, side) float32 in [0, 1]; beyond the frame it is mirrored."""
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Row and column of each tile, in reading order."""
+        return product(range(len(self.rows)), range(len(self.columns)))
+
+    def tile(self, row: int, column: int) -> Tile:
+        """Cut a tile, (h, w, 3); beyond the frame it is mirrored."""
         down, across = self.rows[row], self.columns[column]
         cut = self.image[
             down.start : down.start + down.length, across.start : across.start + across.length
@@ -180,73 +246,65 @@ class _Canvas:
             mirror = missing[0] < cut.shape[0] and missing[1] < cut.shape[1]
             widths = ((0, int(missing[0])), (0, int(missing[1])), (0, 0))
             cut = np.pad(cut, widths, mode="reflect" if mirror else "edge")
-        scale = np.float32(1 / full_scale(cut.dtype))
-        values = np.ascontiguousarray(cut.transpose(2, 0, 1)).astype(np.float32)
-        return torch.from_numpy(values * scale)
+        if cut.dtype == np.uint8:
+            return np.ascontiguousarray(cut, np.uint8)
+        return np.asarray(cut, np.float32) * np.float32(1 / full_scale(cut.dtype))
 
     def add(self, row: int, column: int, result: NDArray[np.float32]) -> None:
-        """Take a tile's result, (3, side, side); tiles come in reading order."""
+        """Take a tile's result, (h, w, 3), which may be written to; tiles come in reading order."""
         down, across = self.rows[row], self.columns[column]
+        top, left = down.first - down.start, across.first - across.start
+        used = result[top : top + len(down.weights), left : left + len(across.weights)]
+        if len(self.columns) == 1:
+            self._finish_row(row, used)
+            return
         if self._strip is None:
             shape = (len(down.weights), *self.image.shape[1:])
             self._strip = np.zeros(shape, np.float32)
-        top, left = down.first - down.start, across.first - across.start
-        used = result[:, top : top + len(down.weights), left : left + len(across.weights)]
-        weighted = used.transpose(1, 2, 0) * across.weights[None, :, None]
-        self._strip[:, across.first : across.first + len(across.weights)] += weighted
+        used *= across.weights[None, :, None]
+        self._strip[:, across.first : across.first + len(across.weights)] += used
         if column == len(self.columns) - 1:
-            self._finish_row(row)
+            self._finish_row(row, self._strip)
+            self._strip = None
 
-    def _finish_row(self, row: int) -> None:
-        strip, down = self._strip, self.rows[row]
-        assert strip is not None
-        strip *= down.weights[:, None, None]
+    def _finish_row(self, row: int, strip: NDArray[np.float32]) -> None:
+        down, is_last = self.rows[row], row == len(self.rows) - 1
+        if len(self.rows) > 1:
+            strip *= down.weights[:, None, None]
         if self._carry is not None:
             strip[: self._blend] += self._carry
-        is_last = row == len(self.rows) - 1
         done = len(strip) if is_last else len(strip) - self._blend
         self._carry = None if is_last else strip[done:].copy()
-        scale, final = full_scale(self.output.dtype), strip[:done]
-        final *= scale
-        self.output[down.first : down.first + done] = np.clip(
-            np.rint(final, out=final), 0, scale, out=final
-        )
-        self._strip = None
+        self.output[down.first : down.first + done] = _rounded(strip[:done], self.output.dtype)
         scratch.release(self.image, self.output)
+
+
+def _rounded(values: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Values in [0, 1] as samples: clipped and rounded."""
+    scale = np.full(4, full_scale(dtype), np.float64)  # OpenCV counts four channels in a scalar
+    depth = cv2.CV_8U if dtype == np.uint8 else cv2.CV_16U
+    return np.asarray(cv2.multiply(values, scale, dtype=depth))
 
 
 def _run(
     network: Network,
     images: Sequence[Samples],
     tiling: Tiling,
-    device: torch.device,
+    engine: Engine,
     dtypes: Sequence[SampleType],
 ) -> list[Samples]:
     canvases = [_Canvas(image, tiling, dtype) for image, dtype in zip(images, dtypes, strict=True)]
-    for batch in _batches(canvases, tiling.batch):
-        tiles = torch.stack([canvas.tile(row, column) for canvas, row, column in batch])
-        tiles = tiles.to(device, memory_format=torch.channels_last)
-        with torch.inference_mode():
-            results = network(tiles).float().cpu()
-        if not torch.isfinite(results).all():
-            raise GuardError("the network returned NaN or infinity")
-        for (canvas, row, column), result in zip(batch, results.numpy(), strict=True):
-            canvas.add(row, column, result)
-    return [canvas.output for canvas in canvases]
+    in_work: deque[tuple[_Canvas, int, int, Future[NDArray[np.float32]]]] = deque()
 
+    def take_first() -> None:
+        canvas, row, column, promise = in_work.popleft()
+        canvas.add(row, column, promise.result())
 
-def _batches(canvases: Sequence[_Canvas], size: int) -> Iterator[list[tuple[_Canvas, int, int]]]:
-    """Tiles in reading order, cut where the batch is full or the tiles' shape changes."""
-    batch: list[tuple[_Canvas, int, int]] = []
-    shape: tuple[int, int] | None = None
     for canvas in canvases:
-        own = (canvas.rows[0].length, canvas.columns[0].length)
-        for row in range(len(canvas.rows)):
-            for column in range(len(canvas.columns)):
-                if batch and (len(batch) == size or own != shape):
-                    yield batch
-                    batch = []
-                shape = own
-                batch.append((canvas, row, column))
-    if batch:
-        yield batch
+        for row, column in canvas.places():
+            in_work.append((canvas, row, column, engine.submit(network, canvas.tile(row, column))))
+            if len(in_work) >= engine.ahead:
+                take_first()
+    while in_work:
+        take_first()
+    return [canvas.output for canvas in canvases]

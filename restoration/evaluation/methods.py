@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from restoration.colorize import colorize
 from restoration.colour import as_gray, luma8
+from restoration.execution import engine_for
 from restoration.models import Model
 from restoration.shake import remove_shake
 from restoration.tiling import Tiling, run_tiled
@@ -70,7 +71,7 @@ def network_method(model: Model, name: str, weights_sha256: str) -> Method:
         return _tiled(image)
 
     def _tiled(image: Byte) -> Byte:
-        restored = run_tiled(model.network, [image], tiling, model.device)[0]
+        restored = run_tiled(model, [image], tiling, engine_for(model.device))[0]
         if model.card.task == "deblur":
             restored = remove_shake(image, restored, model.device).pixels
         return restored.astype(np.uint8, copy=False)

@@ -13,7 +13,7 @@ from restoration.shake.fourier import fast_length, gradient_functions, transfer_
 from restoration.shake.kernel import Kernel
 from restoration.tiling import Tiling
 
-DECONVOLUTION_TILING: Final = Tiling(context=64, multiple=1, batch=1)
+DECONVOLUTION_TILING: Final = Tiling(context=64, multiple=1)
 """Tiles may start anywhere; what a border spoils is gone after twice the longest kernel's reach."""
 
 SMOOTHNESS_PER_VARIANCE: Final = 20.0

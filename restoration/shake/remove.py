@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from restoration.execution import Engine, engine_for
 from restoration.samples import Samples
 from restoration.shake.deconvolution import DECONVOLUTION_TILING, Deconvolver
 from restoration.shake.evidence import gather, is_shaken
@@ -51,7 +52,9 @@ class Unshaken:
         return f"deblur: camera shake over {width} x {height} px was measured and undone"
 
 
-def remove_shake(photo: Samples, deblurred: Samples, device: torch.device) -> Unshaken:
+def remove_shake(
+    photo: Samples, deblurred: Samples, device: torch.device, engine: Engine | None = None
+) -> Unshaken:
     """Undo camera shake that the deblur network could not.
 
     The kernel is estimated where the photo has most contours and has to hold in other places
@@ -62,6 +65,7 @@ def remove_shake(photo: Samples, deblurred: Samples, device: torch.device) -> Un
         photo: what the network was given, (H, W, 3) uint8 or uint16.
         deblurred: what it made of it, likewise.
         device: where to compute.
+        engine: of that device, which deconvolves; None for the one of whoever has no other.
 
     Returns:
         Samples of the type of `deblurred`: `deblurred` itself unless shake is certain.
@@ -83,7 +87,8 @@ def remove_shake(photo: Samples, deblurred: Samples, device: torch.device) -> Un
     if not is_shaken(kernel, found):
         return Unshaken(deblurred)
     dtype = np.uint16 if deblurred.dtype == np.uint16 else np.uint8
-    [pixels] = run_tiled(deconvolver, [photo], DECONVOLUTION_TILING, device, dtype=dtype)
+    engine = engine or engine_for(device)
+    [pixels] = run_tiled(deconvolver, [photo], DECONVOLUTION_TILING, engine, dtype=dtype)
     return Unshaken(pixels, kernel)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from flows.cli import main
+from restoration.execution import engine_for
 from restoration.models import read_network
 from restoration.networks import (
     ARCHITECTURES,
@@ -44,6 +45,7 @@ from tests.benchmarks import compare_architectures
 from tests.scenes import scene
 
 CPU = torch.device("cpu")
+ENGINE = engine_for(CPU)
 TINY: dict[str, NetworkConfig] = {
     "unet_256": UNet256Config(encoder=(8, 8, 16, 16, 16), decoder=(16, 16, 8, 8)),
     "unet_256_reformed": ReformedUNet256Config(encoder=(8, 8, 16, 16, 16), decoder=(16, 16, 8, 8)),
@@ -105,8 +107,8 @@ def test_tiles_give_what_one_whole_pass_gives(config: NetworkConfig) -> None:
     image = scene(96, 900, seed=3)
     tiling = Tiling.suited_to(config)
     whole = replace(tiling, side=1024)
-    (tiled,) = run_tiled(network, [image], tiling, CPU)
-    (expected,) = run_tiled(network, [image], whole, CPU)
+    (tiled,) = run_tiled(network, [image], tiling, ENGINE)
+    (expected,) = run_tiled(network, [image], whole, ENGINE)
     assert np.ptp(expected) > 20
     assert np.abs(tiled.astype(int) - expected).max() <= 1
 
@@ -242,7 +244,7 @@ def photos() -> PhotoSet:
 
 
 def tiny_recipe(name: str) -> Recipe:
-    recipe = replace(BASELINES[name], config=TINY[name], patch=64, batch=4)
+    recipe = replace(BASELINES[name], config=TINY[name], patch=64)
     if recipe.adversary is not None:
         recipe = replace(recipe, adversary=replace(recipe.adversary, widths=(4, 8, 8, 8)))
     return recipe

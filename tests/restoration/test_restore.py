@@ -15,6 +15,7 @@ from restoration.models import Model
 from restoration.plan import ALL_STEPS, Plan, Step, make_plan
 from restoration.quality import colourfulness, psnr_db
 from restoration.recipe import Options
+from restoration.resources import Resources
 from restoration.restore import Job, Restored, Restorer
 from restoration.tiling import Tiling
 from tests.scenes import gray_scene, noisy, scene
@@ -119,7 +120,12 @@ def test_tiled_and_whole_agree_within_one_level() -> None:
     results = []
     for side in (1024, 384):
         # Deblur's four levels have a stride of 16 pixels.
-        restorer = Restorer(CPU, Tiling(side=side, context=64, multiple=16, batch=2))
+        restorer = Restorer(
+            CPU,
+            Tiling(side=side, context=64, multiple=16),
+            options=Options(even_if_worse=True),
+            resources=Resources(precision="fp32"),
+        )
         result = restored(restorer, photo, Step.DENOISE, Step.DEBLUR)
         assert result.pixels is not None
         results.append(result.pixels.astype(int))

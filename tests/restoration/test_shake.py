@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restoration.assess import Assessment
+from restoration.execution import engine_for
 from restoration.models import load_model
 from restoration.plan import Step, make_plan
 from restoration.quality import psnr_db
@@ -32,6 +33,7 @@ from restoration.training.degradations import blur, gaussian_kernel, motion_kern
 from tests.scenes import noisy, scene
 
 CPU = torch.device("cpu")
+ENGINE = engine_for(CPU)
 Byte = np.ndarray
 
 
@@ -42,7 +44,7 @@ def shaken(clean: Byte, length: float = 12, *, seed: int = 3) -> tuple[Byte, np.
 
 def deblurred(photo: Byte) -> Byte:
     model = load_model("deblur", CPU)
-    return run_tiled(model, [photo], Tiling.suited_to(model.network.config), CPU)[0]
+    return run_tiled(model, [photo], Tiling.suited_to(model.network.config), ENGINE)[0]
 
 
 def likeness(found: np.ndarray, true: np.ndarray) -> float:
@@ -177,9 +179,9 @@ def test_tiles_give_what_the_whole_photo_gives() -> None:
     side = LONGEST_SIDE - true.shape[0]
     kernel = Kernel(np.pad(true, (side // 2, side - side // 2)))
     solver = Deconvolver(kernel, 2 / 255)
-    (whole,) = run_tiled(solver, [photo], DECONVOLUTION_TILING, CPU)
-    small = Tiling(side=256, context=DECONVOLUTION_TILING.context, multiple=1, batch=1)
-    (tiled,) = run_tiled(solver, [photo], small, CPU)
+    (whole,) = run_tiled(solver, [photo], DECONVOLUTION_TILING, ENGINE)
+    small = Tiling(side=256, context=DECONVOLUTION_TILING.context, multiple=1)
+    (tiled,) = run_tiled(solver, [photo], small, ENGINE)
     difference = np.abs(whole.astype(int) - tiled)
     # What lies beyond the frame is guessed from what the solver sees of it: edges may differ.
     assert difference.mean() < 0.3

@@ -16,6 +16,7 @@ from restoration.assess import Assessment, assess, estimate_noise
 from restoration.blend import blend, grain_of, like
 from restoration.colour import as_gray, integer_luma, is_neutral, join_chroma, luma8
 from restoration.errors import GuardError
+from restoration.execution import engine_for
 from restoration.guards import check_colorized, check_restored
 from restoration.models import Model
 from restoration.plan import ALL_STEPS, Plan, Step, make_plan
@@ -27,6 +28,7 @@ from restoration.tiling import Tiling, run_tiled
 from tests.scenes import gray_scene, noisy, scene
 
 CPU = torch.device("cpu")
+ENGINE = engine_for(CPU)
 SMALL = Tiling(side=128, context=24, blend=8)
 
 
@@ -122,7 +124,7 @@ def test_all_grain_given_back_is_the_photo_to_its_last_bit() -> None:
 def test_identity_network_returns_every_bit(height: int, width: int) -> None:
     image = np.random.default_rng(height).integers(0, 65536, (height, width, 3)).astype(np.uint16)
     small = eight_bits(image)
-    results = run_tiled(lambda t: t, [image, small], SMALL, CPU, dtype=[np.uint16, np.uint8])
+    results = run_tiled(lambda t: t, [image, small], SMALL, ENGINE, dtype=[np.uint16, np.uint8])
     np.testing.assert_array_equal(results[0], image)
     np.testing.assert_array_equal(results[1], small)
 
@@ -257,4 +259,4 @@ def test_large_and_small_arrays_give_the_same(monkeypatch: pytest.MonkeyPatch) -
     assert measured == again
 
 
-SMALL_ENOUGH = Tiling(side=256, context=48, blend=16, multiple=16, batch=2)
+SMALL_ENOUGH = Tiling(side=256, context=48, blend=16, multiple=16)

@@ -14,6 +14,7 @@ from PIL import Image
 from restoration.assess import Assessment
 from restoration.colour import luma8
 from restoration.plan import Step, make_plan
+from restoration.resources import Resources
 from restoration.restore import Job, Restored, Restorer
 
 HERE = Path(__file__).parent
@@ -33,7 +34,8 @@ def restored_crop(step: Step) -> np.ndarray:
     if step is Step.COLORIZE:
         pixels = luma8(pixels)
     plan = make_plan(Assessment(20, 1, 2, 1, True, 1), (step,))
-    (result,) = Restorer(torch.device("cpu")).restore([Job(pixels, plan, 20)])
+    exact = Restorer(torch.device("cpu"), resources=Resources(precision="fp32"))
+    (result,) = exact.restore([Job(pixels, plan, 20)])
     assert isinstance(result, Restored), result
     made = result.colorized if step is Step.COLORIZE else result.pixels
     assert made is not None
