@@ -55,7 +55,8 @@ def resolve_precision(wanted: str, device: torch.device) -> Precision:
     """The precision in which networks run on a device.
 
     Args:
-        wanted: one of `PRECISIONS`. auto is bf16 where the device calculates with it, else fp32.
+        wanted: one of `PRECISIONS`. auto is what the device calculates with beside fp32: fp16 on
+            GPUs, bf16 on processors; fp32 where it is neither.
         device: where the networks run.
 
     Raises:
@@ -66,7 +67,12 @@ def resolve_precision(wanted: str, device: torch.device) -> Precision:
         if wanted == Precision.FP16 and device.type == "cpu":
             raise UsageError("--precision fp16 is for GPUs; processors calculate with fp32 or bf16")
         return Precision(wanted)
-    return Precision.BF16 if _is_fast_in_bf16(device) else Precision.FP32
+    if device.type == "cuda":
+        # Eight times as fine as bf16, and as fast. It ends at 65,504; of noise, chequerboards and
+        # photographs, no layer of the shipped networks made more than 483.
+        has_tensor_cores = torch.cuda.get_device_capability(device) >= (7, 0)
+        return Precision.FP16 if has_tensor_cores else Precision.FP32
+    return Precision.BF16 if _multiplies_bf16() else Precision.FP32
 
 
 def check_precision(wanted: str) -> None:
@@ -86,9 +92,8 @@ def calculating_in(precision: Precision, device: torch.device) -> AbstractContex
     return torch.autocast(device.type, dtype=precision.dtype)
 
 
-def _is_fast_in_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)  # Ampere
+def _multiplies_bf16() -> bool:
+    """Whether the processor does."""
     ask = getattr(torch.cpu, "get_capabilities", None)  # where PyTorch is old, nobody knows
     known: dict[str, object] = ask() if ask is not None else {}
     return any(known.get(name) is True for name in _FAST_BF16)
