@@ -140,7 +140,9 @@ def main() -> None:
     parser.add_argument("--precision", choices=DTYPES, default="fp32")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    work = [Work(Path(path), tuple(names)) for path, names in json.loads(arguments.work.read_text())]
+    work = [
+        Work(Path(path), tuple(names)) for path, names in json.loads(arguments.work.read_text())
+    ]
     times = measure(work, precision=arguments.precision, device=torch.device(arguments.device))
     print(json.dumps([vars(each) for each in times]))
 

@@ -23,8 +23,8 @@ class Spread:
 
     def __str__(self) -> str:
         if len(self.values) == 1:
-            return f"{self.median:.4g}"
-        return f"{self.median:.4g} ({min(self.values):.4g}–{max(self.values):.4g})"
+            return number(self.median)
+        return f"{number(self.median)} ({number(min(self.values))}–{number(max(self.values))})"
 
     def over(self, other: Spread) -> Spread:
         """Ratio of measurements that were taken in turns: repetition by repetition.
@@ -43,13 +43,18 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; numbers have four digits."""
+    """A Markdown table; numbers have three digits."""
     cells = [[_text(cell) for cell in row] for row in rows]
     lines = [head, ["---"] * len(head), *cells]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def number(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def _text(cell: object) -> str:
     if cell is None:
         return ""
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+    return number(cell) if isinstance(cell, float) else str(cell)

@@ -29,7 +29,7 @@ class GpuWatch:
     def __enter__(self) -> Self:
         program = shutil.which("nvidia-smi")
         if program is not None:
-            self._said = tempfile.TemporaryFile()  # noqa: SIM115
+            self._said = tempfile.TemporaryFile()
             self._process = subprocess.Popen(
                 [program, _QUERY, "--format=csv,noheader,nounits", f"-lms={_EVERY_MS}", "-i", "0"],
                 stdout=self._said,

@@ -135,7 +135,9 @@ def usage_of(pid: int) -> Usage | None:
     fields = _stat(pid)
     try:
         status = _named_numbers(Path(f"/proc/{pid}/status").read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        words = (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        )
     except OSError:
         return None
     if not fields:

@@ -2,8 +2,8 @@
 
 A thread wakes up fifty times a second, reads how much processor time each thread of the process
 has used since (/proc/self/task), and books it on the stage whose call the thread is in. Threads
-without Python calls, such as those of a matrix product, are booked as the threads that they work
-for: in proportion to what these used in the same moment.
+without Python calls, such as those of a matrix product, and threads that have ended meanwhile are
+booked as the others: in proportion to what these used in the same moment.
 
 python -m tests.benchmarks.speed.sampled_run FIGURES.json run PHOTOS RESTORED …
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,6 +35,7 @@ class StageSampler:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self._seen: dict[int, float] = {}
+        self._total = 0.0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -55,8 +57,11 @@ class StageSampler:
         """Book what was used since the last look."""
         stages = self._stages_now()
         used = self._used_since()
-        named = {stage: 0.0 for stage in stages.values()}
-        unnamed = 0.0
+        named = dict.fromkeys(stages.values(), 0.0)
+        total = time.process_time()
+        # Threads that have ended since are in the process's time and nowhere else.
+        unnamed = max(0.0, total - self._total - sum(used.values()))
+        self._total = total
         for task, seconds in used.items():
             if task in stages:
                 named[stages[task]] += seconds
