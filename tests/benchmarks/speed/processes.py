@@ -7,7 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -25,7 +25,7 @@ class Usage:
     """What one process has used so far.
 
     Attributes:
-        kind: decoder, Prefect's server, Dask, or "run" for any other.
+        kind: decoder, Prefect's server, Dask, or "run" for any other; "" where it has just ended.
         cpu_s: processor time, user and system.
         anonymous_gb: memory of its own, in files of no name too, 10^9 bytes.
         read_gb: from disks, not from the page cache.
@@ -99,7 +99,9 @@ class Watch:
         for pid in family(self.root):
             usage = usage_of(pid)
             if usage is not None:
-                self.usages[pid] = usage
+                # One that has ended and is not waited for yet has its times, but no name any more.
+                before = self.usages.get(pid, usage)
+                self.usages[pid] = replace(usage, kind=usage.kind or before.kind)
                 anonymous += usage.anonymous_gb
             proportional += proportional_gb(pid) if self.proportional else 0.0
         at = time.perf_counter() - self._started
@@ -154,7 +156,9 @@ def usage_of(pid: int) -> Usage | None:
 
 
 def kind_of(words: str) -> str:
-    """What a process is, by its command line."""
+    """What a process is, by its command line; "" for one without."""
+    if not words:
+        return ""
     return next((kind for mark, kind in _KINDS if mark in words), "run")
 
 
