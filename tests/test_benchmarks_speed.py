@@ -220,7 +220,7 @@ class TestFigures:
 
 
 def a_run(wall_s: float, moments: tuple[Moment, ...] = (Moment(0, 0.1, 0.2),)) -> JobRun:
-    return JobRun(wall_s, 2 * wall_s, {}, moments, 0.0, None, 0.0)
+    return JobRun(wall_s, 2 * wall_s, {}, moments, 0.0, 0.0, None, 0.0)
 
 
 class TestGrowth:

@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 
 from restoration.models import resolve_device
+from restoration.precision import AUTO, resolve_precision
 from tests.benchmarks.speed.bare import BareTime, Work, measured_apart
 from tests.benchmarks.speed.figures import Spread, spread, table
 from tests.benchmarks.speed.limits import Resource, Roof, disk, limit, processor, processor_roofs
@@ -84,22 +85,27 @@ def in_turns(
     """Runs, and the networks alone in each way, in turns."""
     runs: list[JobRun] = []
     ways: dict[str, list[list[BareTime]]] = defaultdict(list)
-    device = resolve_device(arguments.device or "auto").type
+    device = resolve_device(arguments.device or "auto")
     for _ in range(arguments.repeats):
         runs.append(bench.run(folder.path))
         rows = bench.rows()
         work, share = chosen_work(rows, folder, arguments.bare_photos)
-        for way in ways_for(rows):
+        for way in ways_for(rows, resolve_precision(arguments.precision or AUTO, device)):
             times = measured_apart(
-                work, scratch, precision=way.precision, device=device, tuned=way.tuned
+                work, scratch, precision=way.precision, device=device.type, tuned=way.tuned
             )
             ways[way.name].append([scaled(each, share) for each in times])
     return runs, ways
 
 
-def ways_for(rows: Sequence[PhotoRow]) -> list[Way]:
-    """As a user of torch has it, with memory kept, and that in the precision of the run."""
-    own = sorted({row.precision for row in rows if row.models} - {"fp32"})
+def ways_for(rows: Sequence[PhotoRow], default: str) -> list[Way]:
+    """As a user of torch has it, with memory kept, and that in the precision of the run.
+
+    Args:
+        rows: of the manifest.
+        default: precision of photos of which the manifest does not say.
+    """
+    own = sorted({row.precision or default for row in rows if row.models} - {"fp32"})
     return [
         Way("torch eager, fp32", "fp32", tuned=False),
         Way("… with memory kept", "fp32", tuned=True),
@@ -196,12 +202,17 @@ def used(runs: Sequence[JobRun], folder: Folder, machine: Machine, scratch: Path
     bandwidth = disk_gigabytes_per_s(scratch)
     found = [
         _median([processor(run.cpu_s, run.wall_s, cores) for run in runs]),
-        _median([disk(run.disk_gb + folder.gigabytes, run.wall_s, bandwidth) for run in runs]),
+        _median([disk(disk_gb(run, folder), run.wall_s, bandwidth) for run in runs]),
     ]
     on_gpu = [run.gpu_busy for run in runs if run.gpu_busy is not None]
     if machine.gpu and on_gpu:
         found.append(Resource("the GPU", f"{machine.gpu}'s time", spread(on_gpu).median))
     return found
+
+
+def disk_gb(run: JobRun, folder: Folder) -> float:
+    """What a disk has to do where no photo is in the page cache, 10^9 bytes."""
+    return max(run.read_gb, folder.gigabytes) + run.written_gb
 
 
 def _median(resources: Sequence[Resource]) -> Resource:

@@ -5,7 +5,8 @@ manifest included. The others are loops that decode, denoise and encode, without
 their libraries are imported; they are told the noise where it is known. FFDNet and DRUNet are the
 published architectures with random weights (`peers`): their speed means something, their pictures
 do not. Where the noise is ours, the PSNR against the clean photos is told, as decoded from the
-files that each wrote.
+files that each wrote. The same command over what a run left, with nothing to do, is what start and
+end cost.
 
 python -m tests.benchmarks.speed.side_by_side [--photos 20] [--clean FOLDER --sigma 20]
 """
@@ -42,6 +43,7 @@ from tests.benchmarks.speed.photos import (
 from tests.benchmarks.speed.whole_job import Bench, add_job_arguments, job_options
 
 OURS = "restore-archive run"
+STEADY = "… without start and end"
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,10 @@ def in_turns(
     sigma = None if arguments.source else arguments.sigma
     for _ in range(arguments.repeats):
         run = bench.run(folder.path)
+        idle = bench.run(folder.path, again=True)
         took[OURS].append(Took(run.wall_s / folder.megapixels, run.cpu_s / folder.megapixels))
+        wall_s, cpu_s = run.wall_s - idle.wall_s, run.cpu_s - idle.cpu_s
+        took[STEADY].append(Took(wall_s / folder.megapixels, cpu_s / folder.megapixels))
         for name in names:
             device = "cuda" if arguments.device == "cuda" else "cpu"
             took[name].append(alternative(name, few, scratch / name, sigma, device))

@@ -35,7 +35,8 @@ class JobRun:
         cpu_s: user and system, of all its processes.
         cpu_by_kind: the same by kind of process, as last sampled.
         moments: memory over time.
-        disk_gb: read from disks and written to them, 10^9 bytes.
+        read_gb: from disks, and not from the page cache, 10^9 bytes.
+        written_gb: to disks, now or later.
         gpu_busy: share of the time in which a kernel ran; None without a GPU.
         gpu_memory_gb: the most that was taken, 10^9 bytes.
     """
@@ -44,7 +45,8 @@ class JobRun:
     cpu_s: float
     cpu_by_kind: Mapping[str, float]
     moments: tuple[Moment, ...]
-    disk_gb: float
+    read_gb: float
+    written_gb: float
     gpu_busy: float | None
     gpu_memory_gb: float
 
@@ -66,7 +68,7 @@ class PhotoRow:
         status: restored, nothing-to-do, skipped or failed.
         megapixels: 10^6.
         models: that were run on it, and whose work was kept.
-        precision: of the networks; fp32 where the manifest has no such column.
+        precision: of the networks; "" where the manifest does not say.
         seconds: its columns of elapsed seconds, by name.
     """
 
@@ -166,7 +168,8 @@ def watched(
         usage.ru_utime + usage.ru_stime,
         watch.cpu_by_kind(),
         tuple(watch.moments),
-        sum(used.read_gb + used.written_gb for used in watch.usages.values()),
+        sum(used.read_gb for used in watch.usages.values()),
+        sum(used.written_gb for used in watch.usages.values()),
         gpu.busy,
         gpu.peak_gb,
     )
@@ -183,7 +186,7 @@ def _row(row: Mapping[str, Any]) -> PhotoRow:
         status=str(row["status"]),
         megapixels=float((row["width"] or 0) * (row["height"] or 0)) / 1e6,
         models=tuple(row["models"] or ()),
-        precision=str(row.get("precision") or "fp32"),
+        precision=str(row.get("precision") or ""),
         seconds={name: row[name] or 0.0 for name in row if name.startswith("seconds_")},
     )
 
