@@ -191,15 +191,15 @@ def mixed(bench: Bench, scratch: Path, arguments: argparse.Namespace) -> None:
     failed = [row.source for row in rows if row.status == "failed"]
     budget = float(arguments.memory) if arguments.memory else None
     lines = [
-        ("budget for photos in work (--memory)", budget),
-        ("peak", found.peak_gb),
-        ("… of it anonymous", found.anonymous_gb),
-        ("peak with 4 of the smallest photos alone", base.peak_gb),
-        ("peak above that", found.peak_gb.median - base.peak_gb.median),
+        ("budget for photos in work (--memory), GB", budget),
+        ("peak of all processes, GB", found.peak_gb),
+        ("… of it anonymous, GB", found.anonymous_gb),
+        ("peak with 4 of the smallest photos alone, GB", base.peak_gb),
+        ("peak above that, GB", found.peak_gb.median - base.peak_gb.median),
         ("s per megapixel", found.wall_s.times(1 / found.folder.megapixels)),
     ]
     print(found.folder)
-    print(table(("what", "GB"), lines))
+    print(table(("what", "how much"), lines))
     print(f"{len(rows)} photos, {len(failed)} failed: {', '.join(failed) or 'none'}")
 
 
