@@ -62,6 +62,10 @@ class TestStages:
             (["flows.publishing.put"], "rest"),
             (["restoration.assess.assess", "importlib._bootstrap._find_and_load"], "start"),
             (["restoration.assessment_of_something.run"], "rest"),
+            (["prefect.flows.call", "flows.batch.run_batch", "json.loads"], "rest"),
+            (["prefect.flows.call", "flows.batch.run_batch", "restoration.assess.assess"], "assess"),
+            (["flows.artifacts.progress", "prefect.artifacts.create", "httpx.send"], "Prefect"),
+            (["threading.run", "prefect._internal.run"], "Prefect"),
         ],
     )  # fmt: skip
     def test_a_call_belongs_to_a_stage(self, calls, stage):

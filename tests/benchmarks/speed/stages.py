@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-START, READ, DECODE, ASSESS, NETWORKS, MEASURES, ENCODE, PUT, REST = STAGES = (
+START, READ, DECODE, ASSESS, NETWORKS, MEASURES, ENCODE, PUT, PREFECT, REST = STAGES = (
     "start",  # imports
     "read",  # and hash
     "decode",
@@ -13,7 +13,8 @@ START, READ, DECODE, ASSESS, NETWORKS, MEASURES, ENCODE, PUT, REST = STAGES = (
     "measures",  # whether a photo came out better, and all that the manifest says of it
     "encode",
     "put",
-    "rest",  # planning, manifest, Prefect, blending with the original
+    "Prefect",  # and its server, and Dask
+    "rest",  # planning, manifest, blending with the original
 )
 
 RULES: tuple[tuple[str, str], ...] = (
@@ -35,6 +36,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ("restoration.codec.fitting", ENCODE),
     ("restoration.codec", DECODE),
     ("storage.manifest", REST),
+    ("flows.originals", READ),
     ("flows.publishing.sha256_of", READ),
     ("storage.crawl", READ),
     ("storage", PUT),
@@ -50,7 +52,11 @@ COLUMNS: Mapping[str, str] = {
 }
 """The manifest's columns of elapsed time. Its decode has the reading, its restore the judging."""
 
-PROCESSES: Mapping[str, str] = {"decoder": DECODE, "Prefect's server": REST, "Dask": REST}
+PROCESSES: Mapping[str, str] = {
+    "decoder": DECODE,
+    "Prefect's server": PREFECT,
+    "Dask": PREFECT,
+}
 """Stage of all the work of a process, by its kind."""
 
 
@@ -68,7 +74,9 @@ def stage_of(calls: Sequence[str]) -> str:
         for mark, stage in RULES:
             if call == mark or call.startswith(f"{mark}."):
                 return stage
-    return REST
+    own = [number for number, call in enumerate(calls) if call.startswith("flows.")]
+    below = calls[own[-1] :] if own else calls
+    return PREFECT if any(call.startswith("prefect.") for call in below) else REST
 
 
 def ordered(seconds: Mapping[str, float]) -> dict[str, float]:
