@@ -63,7 +63,7 @@ class TestStages:
             (["restoration.assess.assess", "importlib._bootstrap._find_and_load"], "start"),
             (["restoration.assessment_of_something.run"], "rest"),
             (["prefect.flows.call", "flows.batch.run_batch", "json.loads"], "rest"),
-            (["prefect.flows.call", "flows.batch.run_batch", "restoration.assess.assess"], "assess"),
+            (["prefect.flows.call", "flows.batch.run", "restoration.assess.assess"], "assess"),
             (["flows.artifacts.progress", "prefect.artifacts.create", "httpx.send"], "Prefect"),
             (["threading.run", "prefect._internal.run"], "Prefect"),
         ],
