@@ -36,7 +36,6 @@ RULES: tuple[tuple[str, str], ...] = (
     ("restoration.codec.fitting", ENCODE),
     ("restoration.codec", DECODE),
     ("storage.manifest", REST),
-    ("flows.originals", READ),
     ("flows.publishing.sha256_of", READ),
     ("storage.crawl", READ),
     ("storage", PUT),
