@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -105,8 +106,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, width, H, W) to the same shape."""
-        out: Tensor = x + self.second(functional.relu(self.first(x)))
-        return out
+        inner = functional.relu(self.first(x), inplace=not torch.is_grad_enabled())
+        return _added(self.second(inner), x)
 
 
 class UNet(Network):
@@ -145,8 +146,23 @@ class UNet(Network):
         """
         config = self.config
         height, width = image.shape[-2:]
-        padded = pad_to_multiple(image, config.multiple)
-        x = self.head(functional.pixel_unshuffle(padded, config.unshuffle))
+        out = self.of_aligned(pad_to_multiple(image, config.multiple))
+        rows = -(-height * config.upshuffle // config.unshuffle)
+        columns = -(-width * config.upshuffle // config.unshuffle)
+        return out[..., :rows, :columns]
+
+    def of_aligned(self, image: Tensor) -> Tensor:
+        """Restore a batch of images that need no padding: a graph without sizes, for exporters.
+
+        Args:
+            image: (N, in_channels, H, W), values in [0, 1]; H and W multiples of
+                `config.multiple`.
+
+        Returns:
+            (N, out_channels, H * upshuffle / unshuffle, ...); not clipped.
+        """
+        config = self.config
+        x = self._features(functional.pixel_unshuffle(image, config.unshuffle))
         skips: list[Tensor] = []
         for blocks, down in zip(self.down_blocks, self.downs, strict=True):
             x = blocks(x)
@@ -154,11 +170,30 @@ class UNet(Network):
             x = down(x)
         x = self.bottom(x)
         for level in reversed(range(len(self.ups))):
-            x = self.ups[level](x) + skips[level]
+            x = _added(self.ups[level](x), skips[level])
             x = self.up_blocks[level](x)
         out = functional.pixel_shuffle(self.tail(x), config.upshuffle)
-        if config.residual:
-            out = out + padded
-        rows = -(-height * config.upshuffle // config.unshuffle)
-        columns = -(-width * config.upshuffle // config.unshuffle)
-        return out[..., :rows, :columns]
+        return out + image if config.residual else out
+
+    def _features(self, pixels: Tensor) -> Tensor:
+        """What the head makes of pixels, in the precision of the layers that follow.
+
+        Training with 16 bits learns to live with it; a network at work sees its pixels in full: in
+        bfloat16, those between 0.5 and 1 are a multiple of 1/256, and so differ from 8-bit samples
+        by up to half a level.
+        """
+        kind = pixels.device.type
+        is_casting = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+        if torch.is_grad_enabled() or not is_casting:
+            return cast(Tensor, self.head(pixels))
+        with torch.autocast(kind, enabled=False):
+            features: Tensor = self.head(pixels)
+        return features.to(torch.get_autocast_dtype(kind))
+
+
+def _added(fresh: Tensor, other: Tensor) -> Tensor:
+    """The sum of two tensors; into the first, which nobody else holds, where nothing is trained.
+
+    Large networks on a processor wait for memory as much as they calculate between convolutions.
+    """
+    return fresh + other if torch.is_grad_enabled() else fresh.add_(other)

@@ -48,6 +48,44 @@ def test_a_new_restoration_network_is_the_identity() -> None:
     torch.testing.assert_close(UNet(UNetConfig(widths=(8, 16, 16)))(image), image)
 
 
+def untrained(config: UNetConfig) -> UNet:
+    """With no layer at zero, as a new one's are."""
+    network = UNet(config)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return network
+
+
+def test_a_network_at_work_says_what_it_says_in_training() -> None:
+    torch.manual_seed(0)
+    network, image = untrained(UNetConfig(widths=(4, 8, 8))), torch.rand(2, 3, 21, 30)
+    given = image.clone()
+    with torch.no_grad():
+        at_work = network(image)
+    # What is added up in place is nobody else's.
+    torch.testing.assert_close(image, given, rtol=0, atol=0)
+    torch.testing.assert_close(at_work, network(image).detach(), rtol=0, atol=0)
+
+
+def test_a_network_at_work_with_16_bits_sees_its_pixels_in_32() -> None:
+    network, image = untrained(UNetConfig(widths=(4, 8))), torch.rand(1, 3, 16, 16)
+    seen: list[tuple[torch.dtype, torch.dtype]] = []
+    network.head.register_forward_hook(
+        lambda _module, inputs, output: seen.append((inputs[0].dtype, output.dtype))
+    )
+    bottom: list[torch.dtype] = []
+    network.bottom.register_forward_hook(
+        lambda _module, inputs, _output: bottom.append(inputs[0].dtype)
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        network(image)
+        with torch.inference_mode():
+            network(image)
+    assert [output for _, output in seen] == [torch.bfloat16, torch.float32]
+    assert seen[1][0] == torch.float32
+    assert bottom == [torch.bfloat16] * 2
+
+
 @settings(max_examples=20, deadline=None)
 @given(height=st.integers(1, 70), width=st.integers(1, 70))
 def test_any_size_goes_through(height: int, width: int) -> None:
