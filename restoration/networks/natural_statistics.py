@@ -55,7 +55,10 @@ class NaturalStatistics(Network):
         self.centre = nn.Parameter(torch.zeros(config.features), requires_grad=False)
         self.spread = nn.Parameter(torch.ones(config.features), requires_grad=False)
         # Apart from the spread: features differ by orders of magnitude, and weights are fp16.
-        self.correlation = nn.Parameter(torch.eye(config.features), requires_grad=False)
+        correlation = torch.zeros(config.features, config.features)
+        # Not torch.eye: on the meta device that imports torch._dynamo, a second and more.
+        correlation.diagonal().fill_(1)
+        self.correlation = nn.Parameter(correlation, requires_grad=False)
 
     def forward(self, image: Tensor) -> Tensor:
         """Distances.
