@@ -13,14 +13,13 @@ however sharp or noisy the photograph is. Unlike there,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from restoration.assess.windows import measured_windows
+from restoration.assess.windows import Windows, measured_windows
 from restoration.colour import luma8
 from restoration.samples import Samples
 
@@ -54,9 +53,9 @@ def blockiness(image: Samples) -> float:
     return blockiness_of_windows(measured_windows(image))
 
 
-def blockiness_of_windows(windows: Sequence[Byte]) -> float:
+def blockiness_of_windows(windows: Windows) -> float:
     """`blockiness` of a photograph whose windows are at hand; they start at whole blocks."""
-    lumas = [luma8(window) for window in windows]
+    lumas = [luma8(window) for window in windows.pixels]
     return (_ratio(lumas) + _ratio([_transposed(luma) for luma in lumas])) / 2
 
 

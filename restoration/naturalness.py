@@ -12,7 +12,6 @@ photographs); figures are therefore not to be compared with those of other imple
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from math import lgamma
 from typing import Final
@@ -22,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from restoration.assess.windows import measured_windows, to_luma
+from restoration.assess.windows import Windows, measured_windows, to_luma
 from restoration.models import load_model
 from restoration.samples import Samples
 
@@ -75,7 +74,7 @@ def naturalness(image: Samples) -> float | None:
     return naturalness_of_windows(measured_windows(image))
 
 
-def naturalness_of_windows(windows: Sequence[Byte]) -> float | None:
+def naturalness_of_windows(windows: Windows) -> float | None:
     """`naturalness` of a photograph whose windows are at hand."""
     features = features_of_windows(windows)
     if features is None or len(features) < FEWEST_PATCHES:
@@ -94,10 +93,10 @@ def patch_features(image: Samples) -> Double | None:
     return features_of_windows(measured_windows(image))
 
 
-def features_of_windows(windows: Sequence[Byte]) -> Double | None:
+def features_of_windows(windows: Windows) -> Double | None:
     """`patch_features` of a photograph whose windows are at hand."""
-    step = -(-len(windows) // MOST_WINDOWS)
-    found = [_window_features(to_luma(window)) for window in windows[::step]]
+    step = -(-len(windows.pixels) // MOST_WINDOWS)
+    found = [_window_features(to_luma(window)) for window in windows.pixels[::step]]
     features = np.concatenate(found) if found else np.empty((0, FEATURES))
     return features if len(features) else None
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from restoration.assess import edges, spectrum, structure
 from restoration.assess.scales import BLUR_SCALE, NOISE_SCALE, Scale
 from restoration.assess.statistics import LENGTH, photo_statistics
-from restoration.assess.windows import GRID_STEP, native_windows, without_margins
+from restoration.assess.windows import GRID_STEP, Windows, native_windows, without_margins
 from tests.test_assess_scenes import as_jpeg, gray_scene, scene, with_blur, with_noise
 
 QUANTILES = len(spectrum.QUANTILES)
@@ -27,7 +27,7 @@ def noise_field(sigma: float, radius: float = 0.0, side: int = 256) -> np.ndarra
 
 def ring_energies(image: np.ndarray) -> np.ndarray:
     """Quantiles (down) of the energy of each ring (across), 8-bit units squared."""
-    values = spectrum.block_statistics([image])
+    values = spectrum.block_statistics(Windows(image[None]))
     assert values is not None
     return np.exp(values[: QUANTILES * RINGS]).reshape(QUANTILES, RINGS)
 
@@ -49,7 +49,9 @@ def test_grain_fills_the_low_rings() -> None:
 def test_jpeg_zeroes_high_coefficients() -> None:
     zeros = slice(QUANTILES * RINGS, QUANTILES * RINGS + RINGS)
     noisy = with_noise(scene(0), 5)
-    before, after = (spectrum.block_statistics([i]) for i in (noisy, as_jpeg(noisy, 60)))
+    before, after = (
+        spectrum.block_statistics(Windows(i[None])) for i in (noisy, as_jpeg(noisy, 60))
+    )
     assert before is not None
     assert after is not None
     assert before[zeros].max() < 0.25
@@ -71,7 +73,7 @@ def test_twigs_have_a_direction_and_grain_has_none() -> None:
 
 @pytest.mark.parametrize("sigma", [1.0, 2.0, 3.0])
 def test_edges_show_the_blur_of_a_scene(sigma: float) -> None:
-    values = edges.edge_statistics([with_blur(scene(1), sigma)])
+    values = edges.edge_statistics(Windows(with_blur(scene(1), sigma)[None]))
     assert values is not None
     per_pair = values.reshape(len(edges.SCALES), -1)
     median = edges.BLUR_QUANTILES.index(0.5)

@@ -24,9 +24,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from restoration.assess.windows import to_luma
+from restoration.assess.quantiles import quantile, quantiles
+from restoration.assess.windows import Windows
 
-Byte = NDArray[np.uint8]
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
 
@@ -58,6 +58,9 @@ The sharpest parts show what camera and scan can do, and blurred backgrounds are
 very sharpest are crossing edges and texture, which read as too sharp.
 """
 
+EVEN_SIDE = 16
+"""Side in pixels of the blocks whose evenest show the noise."""
+
 NOISE_QUANTILE = 0.05
 NOISE_BIAS = 1.5
 """Mean gradient energy of noise over that of its 5 % evenest 16x16 blocks.
@@ -71,20 +74,33 @@ LARGEST_SIGMA = 10.0
 
 
 @dataclass(frozen=True)
-class _Ridges:
-    """Ridge pixels of the coarse gradient, and the noise of both gradients.
+class _Slopes:
+    """Derivative of Gaussian of all windows, which lie side by side: (H, N * W) each.
+
+    Attributes:
+        across: to the right, 8-bit units per pixel.
+        down: likewise.
+        energy: the sum of their squares.
+    """
+
+    across: Float
+    down: Float
+    energy: Float
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """Edge pixels.
 
     Attributes:
         cross: (N,) product of fine and coarse gradient.
         coarse: (N,) squared coarse gradient.
-        block: (N,) which block each ridge pixel is in.
-        even: (M, 3) mean of cross, coarse and squared fine gradient in 16x16 blocks.
+        block: (N,) which block each is in.
     """
 
-    cross: Float
-    coarse: Float
-    block: NDArray[np.int64]
-    even: Float
+    cross: Double
+    coarse: Double
+    block: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -102,74 +118,114 @@ class _Reading:
     snr: float
 
 
-def _gradient(luma: Float, sigma: float) -> tuple[Float, Float]:
-    """Horizontal and vertical derivative of Gaussian, 8-bit units per pixel."""
-    smooth = cv2.GaussianBlur(luma, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
-    kernel = np.array([[-0.5, 0.0, 0.5]], np.float32)
-    across, down = (cv2.filter2D(smooth, -1, turned) for turned in (kernel, kernel.T))
-    return np.asarray(across, np.float32), np.asarray(down, np.float32)
+def _slopes(lumas: Float, sigma: float) -> _Slopes:
+    """Derivatives of (N, H, W) windows; beyond its borders each window is mirrored.
+
+    Rows are filtered with the windows one above the other, columns with the windows side by side,
+    so that OpenCV sees each border as one and all windows take two calls.
+    """
+    count, height, width = lumas.shape
+    taps = cv2.getGaussianKernel(round(sigma * 8 + 1) | 1, sigma, cv2.CV_32F)
+    gaussian = np.asarray(taps, np.float32)
+    single, border = np.ones(1, np.float32), cv2.BORDER_REFLECT_101
+    stacked = lumas.reshape(count * height, width)
+    rows = np.asarray(cv2.sepFilter2D(stacked, -1, gaussian, single, borderType=border))
+    beside = np.ascontiguousarray(rows.reshape(lumas.shape).swapaxes(0, 1))
+    beside = beside.reshape(height, count * width)
+    # Half of it: the central difference is that of its neighbours.
+    filtered = cv2.sepFilter2D(beside, -1, single, gaussian / 2, borderType=border)
+    half = np.asarray(filtered, np.float32)
+    across, down = np.empty_like(half), np.empty_like(half)
+    np.subtract(half[:, 2:], half[:, :-2], out=across[:, 1:-1])
+    across.reshape(height, count, width)[:, :, [0, -1]] = 0  # what is mirrored is even
+    np.subtract(half[2:], half[:-2], out=down[1:-1])
+    down[[0, -1]] = 0
+    energy = np.multiply(across, across, out=half)
+    energy += down * down
+    return _Slopes(across, down, energy)
 
 
-def _ridge_mask(x: Float, y: Float, energy: Float, border: int) -> NDArray[np.bool_]:
-    """Mask of the pixels whose gradient is the largest along its own direction (Canny's rule)."""
-    padded = np.pad(energy, 1)
-    height, width = energy.shape
+def _ridge_mask(slopes: _Slopes) -> NDArray[np.bool_]:
+    """Mask of the pixels whose gradient is the largest along its own direction (Canny's rule).
 
-    def beside(down: int, right: int) -> Float:
-        return padded[1 + down : 1 + down + height, 1 + right : 1 + right + width]
-
+    Returns:
+        (H, N * W); the outermost pixels are none.
+    """
+    inside = (slice(1, -1), slice(1, -1))
+    x, y, energy = slopes.across[inside], slopes.down[inside], slopes.energy
     size_x, size_y = np.abs(x), np.abs(y)
-    steep = 1.0 + math.sqrt(2.0)  # tan 67.5 degrees: the border between axis and diagonal
-    along_x, along_y = size_x > steep * size_y, size_y > steep * size_x
-    falling = x * y > 0
-    mask = along_x & (energy >= beside(0, 1)) & (energy > beside(0, -1))
-    mask |= along_y & (energy >= beside(1, 0)) & (energy > beside(-1, 0))
-    diagonal = ~(along_x | along_y)
-    mask |= diagonal & falling & (energy >= beside(1, 1)) & (energy > beside(-1, -1))
-    mask |= diagonal & ~falling & (energy >= beside(1, -1)) & (energy > beside(-1, 1))
-    # Mirrored pixels beyond the border are not the photograph.
-    mask[:border] = mask[max(0, height - border) :] = False
-    mask[:, :border] = mask[:, max(0, width - border) :] = False
+    steep = np.float32(1.0 + math.sqrt(2.0))  # tan 67.5 degrees: between axis and diagonal
+    product = steep * size_y
+    along_x = size_x > product
+    along_y = size_y > np.multiply(steep, size_x, out=product)
+    falling = np.multiply(x, y, out=product) > 0
+    # Where a pixel is no smaller than the next one, the next one is not larger than it: one
+    # comparison serves both. Of truth values a > b is a and not b.
+    ahead = energy[1:-1, :-1] >= energy[1:-1, 1:]
+    ridge = (ahead[:, 1:] > ahead[:, :-1]) & along_x
+    ahead = energy[:-1, 1:-1] >= energy[1:, 1:-1]
+    ridge |= (ahead[1:] > ahead[:-1]) & along_y
+    ahead = energy[:-1, :-1] >= energy[1:, 1:]
+    diagonal = (ahead[1:, 1:] > ahead[:-1, :-1]) & falling
+    ahead = energy[:-1, 1:] >= energy[1:, :-1]
+    diagonal |= (ahead[1:, :-1] > ahead[:-1, 1:]) > falling
+    ridge |= diagonal > (along_x | along_y)
+    mask = np.zeros(energy.shape, np.bool_)
+    mask[inside] = ridge
     return mask
 
 
-def _ridges(luma: Float, fine: float, coarse: float) -> _Ridges:
-    """Measure both gradients of one window along the ridges of the coarser one."""
-    fine_x, fine_y = _gradient(luma, fine)
-    coarse_x, coarse_y = _gradient(luma, coarse)
-    energy = coarse_x * coarse_x + coarse_y * coarse_y
-    cross = fine_x * coarse_x + fine_y * coarse_y
-    places = np.flatnonzero(_ridge_mask(coarse_x, coarse_y, energy, int(2 * coarse) + 1))
-    y, x = np.divmod(places, luma.shape[1])
-    columns = -(-luma.shape[1] // BLOCK_SIDE)
-    tiles = []
-    side = 16
-    size = (luma.shape[1] // side, luma.shape[0] // side)
-    for plane in (cross, energy, fine_x * fine_x + fine_y * fine_y):
-        area = plane[: size[1] * side, : size[0] * side]
-        tiles.append(
-            cv2.resize(area, size, interpolation=cv2.INTER_AREA).ravel()
-            if area.size
-            else np.empty(0, np.float32)
-        )
-    block = (y // BLOCK_SIDE) * columns + x // BLOCK_SIDE
-    return _Ridges(cross.take(places), energy.take(places), block, np.stack(tiles, axis=1))
+def _block_means(plane: Float, width: int) -> Float:
+    """Means (M,) of the whole blocks of `EVEN_SIDE` pixels in windows side by side."""
+    height, count = plane.shape[0], plane.shape[1] // width
+    rows, columns = height // EVEN_SIDE, width // EVEN_SIDE
+    cut = plane[: rows * EVEN_SIDE].reshape(rows, EVEN_SIDE, count, width)
+    sums = cut.sum(axis=1)[..., : columns * EVEN_SIDE]
+    blocks = sums.reshape(rows, count, columns, EVEN_SIDE).sum(axis=-1)
+    return np.asarray(blocks.ravel() / np.float32(EVEN_SIDE**2), np.float32)
 
 
-def _read(lumas: list[Float], fine: float, coarse: float) -> _Reading | None:
+def _read(
+    fine: _Slopes, coarse: _Slopes, width: int, scales: tuple[float, float]
+) -> _Reading | None:
     """Read the blur at one pair of scales; None where there are too few edges."""
-    parts = [_ridges(luma, fine, coarse) for luma in lumas]
-    energy = np.concatenate([part.coarse for part in parts]).astype(np.float64)
-    cross = np.concatenate([part.cross for part in parts]).astype(np.float64)
-    even = np.concatenate([part.even for part in parts])
-    if energy.size == 0 or even.size == 0:
+    energy, cross = coarse.energy, fine.across * coarse.across
+    cross += fine.down * coarse.down
+    even = np.stack([_block_means(plane, width) for plane in (cross, energy, fine.energy)])
+    mask = _ridge_mask(coarse)
+    # Mirrored pixels beyond the border are not the photograph.
+    border, height = int(2 * scales[1]) + 1, mask.shape[0]
+    mask[:border] = mask[max(0, height - border) :] = False
+    windows = mask.reshape(height, -1, width)
+    windows[..., :border] = windows[..., max(0, width - border) :] = False
+    places = np.flatnonzero(mask)
+    if places.size == 0 or even.size == 0:
         return None
-    floor_cross, floor, floor_fine = NOISE_BIAS * np.quantile(even, NOISE_QUANTILE, axis=0)
-    firsts = np.cumsum([0] + [int(p.block.max(initial=-1)) + 1 for p in parts[:-1]])
-    block = np.concatenate([p.block + first for p, first in zip(parts, firsts, strict=True)])
-    strong = np.quantile(energy, 1 - EDGE_SHARE)
-    edge = energy >= max(strong, EDGE_GRADIENT**2, EDGE_SNR**2 * floor / 2)
-    cross, energy, block = cross[edge], energy[edge], block[edge]
+    floors = NOISE_BIAS * quantiles(even, [NOISE_QUANTILE])[0]
+    ridges = energy.take(places)
+    strong = quantile(ridges, 1 - EDGE_SHARE)
+    edge = ridges >= max(strong, EDGE_GRADIENT**2, EDGE_SNR**2 * floors[1] / 2)
+    places = places[edge]
+    found = _Edges(
+        cross.take(places).astype(np.float64),
+        ridges[edge].astype(np.float64),
+        _block_of(places, height, mask.shape[1], width),
+    )
+    return _reading(found, floors, scales)
+
+
+def _block_of(places: NDArray[np.intp], height: int, across: int, width: int) -> NDArray[np.intp]:
+    """Which block of which window places are in, in windows side by side."""
+    y, x = np.divmod(places, across)
+    window, x = np.divmod(x, width)
+    rows, columns = -(-height // BLOCK_SIDE), -(-width // BLOCK_SIDE)
+    return np.asarray((window * rows + y // BLOCK_SIDE) * columns + x // BLOCK_SIDE)
+
+
+def _reading(found: _Edges, floors: Double, scales: tuple[float, float]) -> _Reading | None:
+    """Blur of the blocks with edges enough; `floors` is the noise of cross, coarse and fine."""
+    floor_cross, floor, floor_fine = floors
+    cross, energy, block = found.cross, found.coarse, found.block
     weight = np.bincount(block).astype(np.float64)
     counted = weight >= BLOCK_EDGES
     if not counted.any():
@@ -177,17 +233,17 @@ def _read(lumas: list[Float], fine: float, coarse: float) -> _Reading | None:
     fine_sum = np.bincount(block, cross - floor_cross)[counted]
     coarse_sum = np.bincount(block, energy - floor)[counted]
     ratio = np.square(np.maximum(fine_sum / coarse_sum, 1.0 + 1e-4))
-    a, b = fine**2 + DIFFERENCE_VARIANCE, coarse**2 + DIFFERENCE_VARIANCE
+    a, b = (scale**2 + DIFFERENCE_VARIANCE for scale in scales)
     variance = np.clip((b - a * ratio) / (ratio - 1.0), -1.0, LARGEST_SIGMA**2)
     signal = float(np.mean((cross - floor_cross) ** 2 / energy))
     return _Reading(variance, weight[counted], math.sqrt(signal / max(floor_fine / 2, 1e-6)))
 
 
-def edge_statistics(windows: list[Byte]) -> Double | None:
+def edge_statistics(windows: Windows) -> Double | None:
     """Measure the edges of a photograph's windows.
 
     Args:
-        windows: (H, W) or (H, W, 3) R'G'B', uint8.
+        windows: of the photograph.
 
     Returns:
         (`LENGTH`,) float64: for each pair of scales the `BLUR_QUANTILES` in pixels (negative
@@ -195,8 +251,15 @@ def edge_statistics(windows: list[Byte]) -> Double | None:
         signal-to-noise ratio and that of the number of edge blocks; zeros at scales without
         edges. None where there are none at any scale.
     """
-    lumas = [to_luma(window) for window in windows]
-    readings = [_read(lumas, *scales) for scales in SCALES]
+    lumas = windows.luma
+    slopes: dict[float, _Slopes] = {}
+    readings = []
+    for index, (fine, coarse) in enumerate(SCALES):
+        for sigma in {fine, coarse} - slopes.keys():
+            slopes[sigma] = _slopes(lumas, sigma)
+        readings.append(_read(slopes[fine], slopes[coarse], lumas.shape[2], (fine, coarse)))
+        later = {sigma for pair in SCALES[index + 1 :] for sigma in pair}
+        slopes = {sigma: own for sigma, own in slopes.items() if sigma in later}
     if all(reading is None for reading in readings):
         return None
     return np.concatenate([_values(reading) for reading in readings])

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restoration.assess import structure
+from restoration.assess.windows import Windows
 
 Byte = NDArray[np.uint8]
 Float = NDArray[np.float32]
@@ -106,7 +107,7 @@ LENGTH = (
 """Number of values of a photograph's block statistics."""
 
 
-def block_statistics(windows: list[Byte]) -> Double | None:
+def block_statistics(measured: Windows) -> Double | None:
     """Measure the blocks of a photograph's windows.
 
     Args:
@@ -116,6 +117,7 @@ def block_statistics(windows: list[Byte]) -> Double | None:
         (`LENGTH`,) float64: logarithms of energies, shares, the logarithm of the count; None
         where there are too few blocks.
     """
+    windows = list(measured.pixels)
     planes = [_planes(window) for window in windows]
     blocks = np.concatenate([np.stack([_blocks(p) for p in own], axis=1) for own in planes])
     if len(blocks) < FEWEST_BLOCKS:

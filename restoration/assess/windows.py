@@ -8,7 +8,10 @@ size of the scan, and make the result deterministic.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -144,8 +147,40 @@ def native_windows(image: NDArray[Depth]) -> list[NDArray[Depth]]:
     ]
 
 
-def measured_windows(image: Samples) -> list[Byte]:
+@dataclass(frozen=True)
+class Windows:
+    """What several measures look at: windows of one photograph, all of one shape.
+
+    Attributes:
+        pixels: (N, H, W) or (N, H, W, 3) R'G'B', uint8.
+    """
+
+    pixels: Byte
+
+    @cached_property
+    def planes(self) -> tuple[Float, ...]:
+        """Luma, and Cr and Cb (none of gray windows) of BT.601: (N, H, W) in 8-bit units each."""
+        if self.pixels.ndim == 3:
+            return (self.pixels.astype(np.float32),)
+        stacked = self.pixels.reshape(-1, *self.pixels.shape[2:]).astype(np.float32)
+        converted = cv2.cvtColor(stacked, cv2.COLOR_RGB2YCrCb)
+        planes = (cv2.extractChannel(converted, channel) for channel in range(3))
+        return tuple(
+            np.asarray(plane, np.float32).reshape(self.pixels.shape[:3]) for plane in planes
+        )
+
+    @property
+    def luma(self) -> Float:
+        """(N, H, W) float32 in [0, 255], not rounded."""
+        return self.planes[0]
+
+
+def measured_windows(image: Samples) -> Windows:
     """What noise and blur are measured on: windows within the margins, 16 bits rounded to 8."""
-    windows = [eight_bits(window) for window in native_windows(without_margins(image))]
+    windows = native_windows(without_margins(image))
+    if len(windows) == 1:
+        pixels = eight_bits(windows[0])[None]
+    else:
+        pixels = np.stack([eight_bits(window) for window in windows])
     scratch.release(image)
-    return windows
+    return Windows(pixels)
