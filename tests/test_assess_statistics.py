@@ -9,9 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restoration.assess import edges, spectrum, structure
+from restoration.assess.gradients import slopes_of
 from restoration.assess.scales import BLUR_SCALE, NOISE_SCALE, Scale
 from restoration.assess.statistics import LENGTH, photo_statistics
-from restoration.assess.windows import GRID_STEP, Windows, native_windows, without_margins
+from restoration.assess.windows import (
+    GRID_STEP,
+    SMOOTHING,
+    Windows,
+    native_windows,
+    without_margins,
+)
 from tests.test_assess_scenes import as_jpeg, gray_scene, scene, with_blur, with_noise
 
 QUANTILES = len(spectrum.QUANTILES)
@@ -66,7 +73,8 @@ def test_twigs_have_a_direction_and_grain_has_none() -> None:
     found = []
     for plane in (noise_field(10, 0.8).astype(np.float32), 128 + 100 * streaks):
         half = cv2.resize(plane, (128, 128), interpolation=cv2.INTER_AREA)
-        found.append(structure.structure_statistics([plane], [half])[2])
+        slopes = (slopes_of(each[None], SMOOTHING) for each in (plane, half))
+        found.append(structure.structure_statistics(*slopes)[2])
     assert found[0] < 0.35
     assert found[1] > 0.8
 

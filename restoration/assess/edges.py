@@ -20,12 +20,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration.assess.gradients import Slopes, block_means, slopes_of
 from restoration.assess.quantiles import quantile, quantiles
-from restoration.assess.windows import Windows
+from restoration.assess.windows import SMOOTHING, Windows
 
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
@@ -74,21 +74,6 @@ LARGEST_SIGMA = 10.0
 
 
 @dataclass(frozen=True)
-class _Slopes:
-    """Derivative of Gaussian of all windows, which lie side by side: (H, N * W) each.
-
-    Attributes:
-        across: to the right, 8-bit units per pixel.
-        down: likewise.
-        energy: the sum of their squares.
-    """
-
-    across: Float
-    down: Float
-    energy: Float
-
-
-@dataclass(frozen=True)
 class _Edges:
     """Edge pixels.
 
@@ -118,34 +103,7 @@ class _Reading:
     snr: float
 
 
-def _slopes(lumas: Float, sigma: float) -> _Slopes:
-    """Derivatives of (N, H, W) windows; beyond its borders each window is mirrored.
-
-    Rows are filtered with the windows one above the other, columns with the windows side by side,
-    so that OpenCV sees each border as one and all windows take two calls.
-    """
-    count, height, width = lumas.shape
-    taps = cv2.getGaussianKernel(round(sigma * 8 + 1) | 1, sigma, cv2.CV_32F)
-    gaussian = np.asarray(taps, np.float32)
-    single, border = np.ones(1, np.float32), cv2.BORDER_REFLECT_101
-    stacked = lumas.reshape(count * height, width)
-    rows = np.asarray(cv2.sepFilter2D(stacked, -1, gaussian, single, borderType=border))
-    beside = np.ascontiguousarray(rows.reshape(lumas.shape).swapaxes(0, 1))
-    beside = beside.reshape(height, count * width)
-    # Half of it: the central difference is that of its neighbours.
-    filtered = cv2.sepFilter2D(beside, -1, single, gaussian / 2, borderType=border)
-    half = np.asarray(filtered, np.float32)
-    across, down = np.empty_like(half), np.empty_like(half)
-    np.subtract(half[:, 2:], half[:, :-2], out=across[:, 1:-1])
-    across.reshape(height, count, width)[:, :, [0, -1]] = 0  # what is mirrored is even
-    np.subtract(half[2:], half[:-2], out=down[1:-1])
-    down[[0, -1]] = 0
-    energy = np.multiply(across, across, out=half)
-    energy += down * down
-    return _Slopes(across, down, energy)
-
-
-def _ridge_mask(slopes: _Slopes) -> NDArray[np.bool_]:
+def _ridge_mask(slopes: Slopes) -> NDArray[np.bool_]:
     """Mask of the pixels whose gradient is the largest along its own direction (Canny's rule).
 
     Returns:
@@ -175,29 +133,19 @@ def _ridge_mask(slopes: _Slopes) -> NDArray[np.bool_]:
     return mask
 
 
-def _block_means(plane: Float, width: int) -> Float:
-    """Means (M,) of the whole blocks of `EVEN_SIDE` pixels in windows side by side."""
-    height, count = plane.shape[0], plane.shape[1] // width
-    rows, columns = height // EVEN_SIDE, width // EVEN_SIDE
-    cut = plane[: rows * EVEN_SIDE].reshape(rows, EVEN_SIDE, count, width)
-    sums = cut.sum(axis=1)[..., : columns * EVEN_SIDE]
-    blocks = sums.reshape(rows, count, columns, EVEN_SIDE).sum(axis=-1)
-    return np.asarray(blocks.ravel() / np.float32(EVEN_SIDE**2), np.float32)
-
-
-def _read(
-    fine: _Slopes, coarse: _Slopes, width: int, scales: tuple[float, float]
-) -> _Reading | None:
+def _read(fine: Slopes, coarse: Slopes, scales: tuple[float, float]) -> _Reading | None:
     """Read the blur at one pair of scales; None where there are too few edges."""
     energy, cross = coarse.energy, fine.across * coarse.across
     cross += fine.down * coarse.down
-    even = np.stack([_block_means(plane, width) for plane in (cross, energy, fine.energy)])
+    even = np.stack(
+        [block_means(plane, coarse.width, EVEN_SIDE) for plane in (cross, energy, fine.energy)]
+    )
     mask = _ridge_mask(coarse)
     # Mirrored pixels beyond the border are not the photograph.
     border, height = int(2 * scales[1]) + 1, mask.shape[0]
     mask[:border] = mask[max(0, height - border) :] = False
-    windows = mask.reshape(height, -1, width)
-    windows[..., :border] = windows[..., max(0, width - border) :] = False
+    windows = mask.reshape(height, -1, coarse.width)
+    windows[..., :border] = windows[..., max(0, coarse.width - border) :] = False
     places = np.flatnonzero(mask)
     if places.size == 0 or even.size == 0:
         return None
@@ -209,7 +157,7 @@ def _read(
     found = _Edges(
         cross.take(places).astype(np.float64),
         ridges[edge].astype(np.float64),
-        _block_of(places, height, mask.shape[1], width),
+        _block_of(places, height, mask.shape[1], coarse.width),
     )
     return _reading(found, floors, scales)
 
@@ -251,13 +199,12 @@ def edge_statistics(windows: Windows) -> Double | None:
         signal-to-noise ratio and that of the number of edge blocks; zeros at scales without
         edges. None where there are none at any scale.
     """
-    lumas = windows.luma
-    slopes: dict[float, _Slopes] = {}
+    slopes: dict[float, Slopes] = {SMOOTHING: windows.slopes}
     readings = []
     for index, (fine, coarse) in enumerate(SCALES):
         for sigma in {fine, coarse} - slopes.keys():
-            slopes[sigma] = _slopes(lumas, sigma)
-        readings.append(_read(slopes[fine], slopes[coarse], lumas.shape[2], (fine, coarse)))
+            slopes[sigma] = slopes_of(windows.luma, sigma)
+        readings.append(_read(slopes[fine], slopes[coarse], (fine, coarse)))
         later = {sigma for pair in SCALES[index + 1 :] for sigma in pair}
         slopes = {sigma: own for sigma, own in slopes.items() if sigma in later}
     if all(reading is None for reading in readings):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from restoration.assess.scales import BLUR_SCALE, NOISE_SCALE, Estimate
 from restoration.assess.spectrum import block_statistics
-from restoration.assess.statistics import photo_statistics
-from restoration.assess.windows import measured_windows
+from restoration.assess.statistics import statistics_of_windows
+from restoration.assess.windows import Windows, measured_windows
 from restoration.models import load_model
 from restoration.samples import Samples
 
@@ -47,7 +47,12 @@ def estimate_strengths(image: Samples) -> Strengths:
     Raises:
         WeightsError: the regressor's weights are missing or altered.
     """
-    found = photo_statistics(image)
+    return strengths_of_windows(measured_windows(image))
+
+
+def strengths_of_windows(windows: Windows) -> Strengths:
+    """`estimate_strengths` of a photograph whose windows are at hand."""
+    found = statistics_of_windows(windows)
     if found is None:
         return Strengths(UNKNOWN, UNKNOWN)
     noise, blur = _predict(found.values)
@@ -65,7 +70,12 @@ def estimate_noise(image: Samples) -> Estimate:
     Raises:
         WeightsError: the regressor's weights are missing or altered.
     """
-    blocks = block_statistics(measured_windows(image))
+    return noise_of_windows(measured_windows(image))
+
+
+def noise_of_windows(windows: Windows) -> Estimate:
+    """`estimate_noise` of a photograph whose windows are at hand."""
+    blocks = block_statistics(windows)
     return UNKNOWN if blocks is None else NOISE_SCALE.estimate(*_predict(blocks)[0])
 
 

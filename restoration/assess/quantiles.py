@@ -41,4 +41,5 @@ def quantiles(values: Float, shares: Sequence[float]) -> Double:
     weight = places - below
     low = np.moveaxis(ordered[..., below], -1, 0).astype(np.float64)
     high = np.moveaxis(ordered[..., np.minimum(below + 1, last)], -1, 0).astype(np.float64)
-    return low + (high - low) * weight.reshape(-1, *[1] * (values.ndim - 1))
+    between: Double = low + (high - low) * weight.reshape(-1, *[1] * (values.ndim - 1))
+    return between

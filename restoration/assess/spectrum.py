@@ -21,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restoration.assess import structure
-from restoration.assess.windows import Windows
+from restoration.assess.gradients import slopes_of
+from restoration.assess.quantiles import quantile, quantiles
+from restoration.assess.windows import SMOOTHING, Windows
 
 Byte = NDArray[np.uint8]
 Float = NDArray[np.float32]
@@ -95,6 +97,7 @@ def _ring_masks(borders: tuple[float, ...]) -> Float:
 _COSINE_2D = np.ascontiguousarray(np.kron(_cosine_matrix(), _cosine_matrix()).T)
 _LUMA_MASKS = _ring_masks(LUMA_RINGS)
 _COARSE_MASKS = _ring_masks(COARSE_RINGS)
+_NO_ENERGIES = np.empty((0, _COARSE_MASKS.shape[1]), np.float32)
 
 LENGTH = (
     _LUMA_MASKS.shape[1] * (len(QUANTILES) + 1)
@@ -107,91 +110,94 @@ LENGTH = (
 """Number of values of a photograph's block statistics."""
 
 
-def block_statistics(measured: Windows) -> Double | None:
+def block_statistics(windows: Windows) -> Double | None:
     """Measure the blocks of a photograph's windows.
 
     Args:
-        windows: (H, W) or (H, W, 3) R'G'B', uint8, each starting on the file's 8-pixel grid.
+        windows: of the photograph, each starting on the file's 8-pixel grid.
 
     Returns:
         (`LENGTH`,) float64: logarithms of energies, shares, the logarithm of the count; None
         where there are too few blocks.
     """
-    windows = list(measured.pixels)
-    planes = [_planes(window) for window in windows]
-    blocks = np.concatenate([np.stack([_blocks(p) for p in own], axis=1) for own in planes])
-    if len(blocks) < FEWEST_BLOCKS:
+    mean = _block_means(windows.luma)
+    if len(mean) < FEWEST_BLOCKS:
         return None
-    clipped = np.concatenate([_clipped_share(window) for window in windows])
-    mean = np.concatenate([_block_means(own[0]).ravel() for own in planes])
+    clipped = _clipped_share(windows.pixels)
     usable = _usable(mean, clipped)
-    if usable.sum() < FEWEST_BLOCKS:
+    count = int(usable.sum())
+    if count < FEWEST_BLOCKS:
         return None
-    spectra = _spectra(blocks[usable])
-    luma, chroma = spectra[:, 0], spectra[:, 1:].reshape(-1, BLOCK_AREA)
-    halves = [_halved(own[0]) for own in planes]
-    half = _spectra(np.concatenate([_blocks(plane) for plane in halves]))
+    luma, *chroma = (_spectra(_blocks(plane)[usable]) for plane in windows.planes)
+    halved = _halved(windows.luma)
+    half = np.square(_spectra(_blocks(halved)))
+    energies = np.square(luma)
+    of_chroma = [np.square(spectra) @ _COARSE_MASKS for spectra in chroma]
     is_zero = (np.abs(luma) < ZERO_COEFFICIENT).astype(np.float32)
-    coefficients = np.sort(np.square(luma[:, 1:]).mean(axis=0))
-    rings: Float = np.square(luma) @ _LUMA_MASKS
+    # As products: a mean over the first axis takes NumPy several times as long.
+    average = np.full(count, 1 / count, np.float32)
+    coefficients = np.sort((average @ energies)[1:])
+    rings: Float = energies @ _LUMA_MASKS
     values = (
         _log_quantiles(rings, QUANTILES),
-        (is_zero @ _LUMA_MASKS).mean(axis=0),
-        _log_quantiles(np.square(chroma) @ _COARSE_MASKS, COARSE_QUANTILES),
-        _log_quantiles(np.square(half) @ _COARSE_MASKS, COARSE_QUANTILES),
+        (average @ is_zero) @ _LUMA_MASKS,
+        _log_quantiles(np.concatenate(of_chroma or [_NO_ENERGIES]), COARSE_QUANTILES),
+        _log_quantiles(half @ _COARSE_MASKS, COARSE_QUANTILES),
         _gaussianity(luma, rings),
-        structure.structure_statistics([own[0] for own in planes], halves),
+        structure.structure_statistics(
+            windows.slopes, slopes_of(halved, SMOOTHING) if halved.size else None
+        ),
         _by_tone(rings[:, TONE_RINGS].mean(axis=1), mean[usable]),
         np.log(coefficients[[0, 6, 31]] + ENERGY_FLOOR),
-        [mean.mean() / 255, mean.std() / 255, clipped.mean(), math.log(len(blocks))],
+        [mean.mean() / 255, mean.std() / 255, clipped.mean(), math.log(len(mean))],
     )
     return np.concatenate(values).astype(np.float64)
 
 
-def _planes(window: Byte) -> list[Float]:
-    """Luma (8-bit units), and Cb and Cr (none of a gray window) of BT.601."""
-    if window.ndim == 2:
-        return [window.astype(np.float32)]
-    converted = cv2.cvtColor(window.astype(np.float32), cv2.COLOR_RGB2YCrCb)
-    return [np.ascontiguousarray(converted[..., i]) for i in range(3)]
+def _blocks(planes: Float) -> Float:
+    """Cut (N, H, W) into (M, 64); what is left over at the right and bottom is dropped."""
+    count, height, width = planes.shape
+    rows, columns = height // BLOCK_SIDE, width // BLOCK_SIDE
+    cut = planes[:, : rows * BLOCK_SIDE, : columns * BLOCK_SIDE]
+    tiles = cut.reshape(count * rows, BLOCK_SIDE, columns, BLOCK_SIDE).swapaxes(1, 2)
+    return tiles.reshape(-1, BLOCK_AREA)
 
 
-def _blocks(plane: Float) -> Float:
-    """Cut (H, W) into (N, 8, 8); what is left over at the right and bottom is dropped."""
-    rows, columns = plane.shape[0] // BLOCK_SIDE, plane.shape[1] // BLOCK_SIDE
-    cut = plane[: rows * BLOCK_SIDE, : columns * BLOCK_SIDE]
-    tiles = cut.reshape(rows, BLOCK_SIDE, columns, BLOCK_SIDE).swapaxes(1, 2)
-    return tiles.reshape(-1, BLOCK_SIDE, BLOCK_SIDE)
-
-
-def _halved(plane: Float) -> Float:
-    """Means of 2x2 pixels."""
-    rows, columns = plane.shape[0] // 2, plane.shape[1] // 2
+def _reduced(planes: Float, side: int) -> Float:
+    """Means (N, H // side, W // side) of square blocks of (N, H, W)."""
+    count, height, width = planes.shape
+    rows, columns = height // side, width // side
     if rows == 0 or columns == 0:
-        return np.empty((0, 0), np.float32)
-    even = plane[: rows * 2, : columns * 2]
-    halved = cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA)
-    return np.asarray(halved, np.float32)
-
-
-def _block_means(plane: Float) -> Float:
-    """Mean of each of the blocks that `_blocks` cuts, (rows, columns) or (rows, columns, 3)."""
-    rows, columns = plane.shape[0] // BLOCK_SIDE, plane.shape[1] // BLOCK_SIDE
-    if rows == 0 or columns == 0:
-        return np.empty((0, 0), np.float32)
-    cut = plane[: rows * BLOCK_SIDE, : columns * BLOCK_SIDE]
+        return np.empty((count, 0, 0), np.float32)
+    cut = np.ascontiguousarray(planes[:, : rows * side, : columns * side])
+    stacked = cut.reshape(count * rows * side, columns * side)
     # OpenCV's area interpolation by a whole factor is the mean, ten times faster than NumPy's.
-    means = cv2.resize(cut, (columns, rows), interpolation=cv2.INTER_AREA)
-    return np.asarray(means, np.float32)
+    size = (columns, count * rows)
+    means = np.asarray(cv2.resize(stacked, size, interpolation=cv2.INTER_AREA), np.float32)
+    return means.reshape(count, rows, columns)
 
 
-_IS_CLIPPED = np.isin(np.arange(256), (0, 255)).astype(np.float32)
+def _halved(planes: Float) -> Float:
+    """Means of 2x2 pixels."""
+    return _reduced(planes, 2)
 
 
-def _clipped_share(window: Byte) -> Float:
-    """Share of clipped values of each block, (N,)."""
-    share = _block_means(np.asarray(cv2.LUT(window, _IS_CLIPPED), np.float32))
-    return (share if window.ndim == 2 else share.mean(axis=-1)).ravel()
+def _block_means(planes: Float) -> Float:
+    """Mean of each of the blocks that `_blocks` cuts, (M,)."""
+    return _reduced(planes, BLOCK_SIDE).ravel()
+
+
+def _clipped_share(windows: Byte) -> Float:
+    """Share of clipped values of each block, (M,); of (N, H, W) or (N, H, W, 3) windows."""
+    count, height, width = windows.shape[:3]
+    rows, columns = height // BLOCK_SIDE, width // BLOCK_SIDE
+    cut = windows[:, : rows * BLOCK_SIDE, : columns * BLOCK_SIDE]
+    # 255 becomes 0 and 0 becomes 1: all others are larger.
+    is_clipped = (cut + np.uint8(1) <= 1).view(np.uint8)
+    by_column = is_clipped.reshape(count * rows, BLOCK_SIDE, -1).sum(axis=1, dtype=np.uint8)
+    clipped = by_column.reshape(count * rows * columns, -1)
+    of_each = clipped.shape[1] * BLOCK_SIDE
+    return np.asarray(clipped.sum(axis=1, dtype=np.uint16) / np.float32(of_each), np.float32)
 
 
 def _usable(mean: Float, clipped: Float) -> NDArray[np.bool_]:
@@ -208,8 +214,10 @@ def _gaussianity(luma: Float, rings: Float) -> Double:
 
     About 2 / pi = 0.64 for noise; less for texture, which fills few of a block's coefficients.
     """
-    magnitudes = np.square(np.abs(luma) @ _LUMA_MASKS) / (rings + ENERGY_FLOOR)
-    return np.asarray(np.median(magnitudes[:, list(SPARSITY_RINGS)], axis=0), np.float64)
+    own = list(SPARSITY_RINGS)
+    magnitudes = np.square(np.abs(luma) @ _LUMA_MASKS[:, own]) / (rings[:, own] + ENERGY_FLOOR)
+    median: Double = quantiles(np.ascontiguousarray(magnitudes.T), [0.5])[0]
+    return median
 
 
 def _by_tone(energy: Float, mean: Float) -> Double:
@@ -218,13 +226,13 @@ def _by_tone(energy: Float, mean: Float) -> Double:
     The former as the logarithm of the ratio to the even blocks of all tones; 0 where there are
     too few blocks of that tone.
     """
-    overall = float(np.quantile(energy, TONE_QUANTILE)) + ENERGY_FLOOR
+    overall = quantile(energy, TONE_QUANTILE) + ENERGY_FLOOR
     ratios, shares = [], []
     for low, high in pairwise(TONES):
         own = energy[(mean >= low) & (mean < high)]
         shares.append(len(own) / len(mean))
         ratios.append(
-            math.log((float(np.quantile(own, TONE_QUANTILE)) + ENERGY_FLOOR) / overall)
+            math.log((quantile(own, TONE_QUANTILE) + ENERGY_FLOOR) / overall)
             if len(own) >= FEWEST_BLOCKS
             else 0.0
         )
@@ -232,10 +240,10 @@ def _by_tone(energy: Float, mean: Float) -> Double:
 
 
 def _spectra(blocks: Float) -> Float:
-    """Cosine transforms (..., 64) of (..., 8, 8) blocks."""
+    """Cosine transforms (M, 64) of (M, 64) blocks."""
     # Both one-dimensional transforms at once: one large product instead of many small ones.
-    transformed: Float = blocks.reshape(-1, BLOCK_AREA) @ _COSINE_2D
-    return transformed.reshape(*blocks.shape[:-2], BLOCK_AREA)
+    transformed: Float = blocks @ _COSINE_2D
+    return transformed
 
 
 def _log_quantiles(energies: Float, shares: tuple[float, ...]) -> Double:
@@ -246,5 +254,4 @@ def _log_quantiles(energies: Float, shares: tuple[float, ...]) -> Double:
     if len(energies) == 0:
         energies = np.zeros((1, energies.shape[1]), np.float32)
     # Ring by ring, each contiguous: twice as fast as over the columns.
-    found = np.asarray(np.quantile(np.ascontiguousarray(energies.T), shares, axis=1), np.float64)
-    return np.log(found + ENERGY_FLOOR).ravel()
+    return np.log(quantiles(np.ascontiguousarray(energies.T), shares) + ENERGY_FLOOR).ravel()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restoration.assess import edges, spectrum
-from restoration.assess.windows import measured_windows
+from restoration.assess.windows import Windows, measured_windows
 from restoration.samples import Samples
 
 Double = NDArray[np.float64]
@@ -40,7 +40,11 @@ def photo_statistics(image: Samples) -> PhotoStatistics | None:
     Returns:
         The statistics; None where the photograph is too small, or all black or white.
     """
-    windows = measured_windows(image)
+    return statistics_of_windows(measured_windows(image))
+
+
+def statistics_of_windows(windows: Windows) -> PhotoStatistics | None:
+    """`photo_statistics` of a photograph whose windows are at hand."""
     of_blocks = spectrum.block_statistics(windows)
     if of_blocks is None:
         return None

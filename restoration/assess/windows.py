@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restoration import scratch
+from restoration.assess.gradients import Slopes, slopes_of
 from restoration.colour import luma
 from restoration.samples import Depth, Samples, eight_bits
 
@@ -33,6 +34,9 @@ WHOLE_AREA = WINDOW_SIDE * WINDOW_SIDE * GRID_SIDE * GRID_SIDE
 
 GRID_STEP = 8
 """Windows and cuts start at multiples of this many pixels: JPEG's own grid stays in place."""
+
+SMOOTHING = 0.7
+"""Sigma in pixels before differencing, of the finest gradients."""
 
 MARGIN_STD = 3.0
 """A border row or column with a luma standard deviation below this is scanner margin.
@@ -173,6 +177,11 @@ class Windows:
     def luma(self) -> Float:
         """(N, H, W) float32 in [0, 255], not rounded."""
         return self.planes[0]
+
+    @cached_property
+    def slopes(self) -> Slopes:
+        """Gradients of the luma, smoothed by `SMOOTHING`."""
+        return slopes_of(self.luma, SMOOTHING)
 
 
 def measured_windows(image: Samples) -> Windows:
