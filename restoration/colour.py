@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +28,9 @@ BT601: Final = np.array([0.299, 0.587, 0.114], np.float32)
 # Pillow's fixed-point BT.601 weights (sum 65536): luma of 8-bit pixels to the last bit. With
 # samples of 16 bits the sum just stays below 2^32.
 _FIXED: Final = (19595, 38470, 7471)
+_FLOATING: Final = np.array([[*_FIXED, 0x8000]], np.float32) / np.float32(1 << 16)
+"""The same for `cv2.transform`, with half a level to be added."""
+_CACHED_PIXELS: Final = 1 << 17
 
 
 def integer_luma(pixels: NDArray[Depth]) -> NDArray[Depth]:
@@ -42,7 +46,7 @@ def integer_luma(pixels: NDArray[Depth]) -> NDArray[Depth]:
         return pixels
     out = scratch.empty(pixels.shape[:2], sample_type(pixels))
     for rows in strips(pixels):
-        out[rows] = _luma_of_strip(pixels[rows])
+        _write_luma(pixels[rows], out[rows])
         scratch.release(pixels, out)
     return out
 
@@ -58,7 +62,20 @@ def luma8(pixels: Samples) -> Byte:
     return out
 
 
-def _luma_of_strip(pixels: Samples) -> NDArray[np.uint32]:
+def _write_luma(pixels: NDArray[Depth], out: NDArray[Depth]) -> None:
+    """Luma of (H, W, 3) pixels, a few rows at a time: what is between stays in the cache."""
+    of_strip = _luma_of_8_bits if pixels.dtype == np.uint8 else _luma_of_16_bits
+    step = max(1, _CACHED_PIXELS // max(pixels.shape[1], 1))
+    for top in range(0, pixels.shape[0], step):
+        out[top : top + step] = of_strip(pixels[top : top + step])
+
+
+def _luma_of_8_bits(pixels: Samples) -> Float:
+    """To be cut off to integers: 24 bits of sums and of float32, so that nothing is rounded."""
+    return np.asarray(cv2.transform(pixels.astype(np.float32), _FLOATING), np.float32)
+
+
+def _luma_of_16_bits(pixels: Samples) -> NDArray[np.uint32]:
     red, green, blue = (pixels[..., i].astype(np.uint32) for i in range(3))
     red *= _FIXED[0]
     red += green * np.uint32(_FIXED[1])

@@ -21,7 +21,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from restoration.assess.windows import Windows, measured_windows, to_luma
+from restoration.assess.gradients import filtered, side_by_side
+from restoration.assess.windows import Windows, measured_windows
+from restoration.colour import luma
 from restoration.models import load_model
 from restoration.samples import Samples
 
@@ -41,7 +43,7 @@ FEWEST_PATCHES: Final = 4
 MOST_WINDOWS: Final = 18
 """Windows that are looked at: every other one of those that noise and blur are measured on."""
 
-_WINDOW: Final = (7, 7)
+_WINDOW: Final = 7
 _WINDOW_SIGMA: Final = 7 / 6
 """Gaussian window over which luma is normalised, as in the paper."""
 _SATURATION: Final = 1.0
@@ -96,42 +98,53 @@ def patch_features(image: Samples) -> Double | None:
 def features_of_windows(windows: Windows) -> Double | None:
     """`patch_features` of a photograph whose windows are at hand."""
     step = -(-len(windows.pixels) // MOST_WINDOWS)
-    found = [_window_features(to_luma(window)) for window in windows.pixels[::step]]
-    features = np.concatenate(found) if found else np.empty((0, FEATURES))
+    # Not `windows.luma`, which rounds otherwise: without noise, shapes are those of the rounding.
+    pixels = windows.pixels[::step]
+    features = _features(pixels.astype(np.float32) if pixels.ndim == 3 else luma(pixels))
     return features if len(features) else None
 
 
-def _window_features(luma: Float) -> Double:
-    """Features (N, 36) of the patches of a window that are not even."""
-    rows, columns = luma.shape[0] // PATCH_SIDE, luma.shape[1] // PATCH_SIDE
+def _features(lumas: Float) -> Double:
+    """Features (M, 36) of the patches of (N, H, W) windows that are not even."""
+    rows, columns = lumas.shape[1] // PATCH_SIDE, lumas.shape[2] // PATCH_SIDE
     if rows == 0 or columns == 0:
         return np.empty((0, FEATURES))
     parts = []
     for scale in range(SCALES):
-        side = PATCH_SIDE >> scale
-        normalised = _normalised(luma)
-        parts.append(_patch_statistics(_patches(normalised, side, rows, columns)))
-        luma = np.asarray(cv2.resize(luma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+        side, width = PATCH_SIDE >> scale, lumas.shape[2]
+        patches = _patches(_normalised(lumas), width, side, rows, columns)
+        parts.append(_patch_statistics(patches))
+        lumas = _halved(lumas)
     features = np.concatenate(parts, axis=1)
     return features[np.isfinite(features).all(axis=1)]
 
 
-def _normalised(luma: Float) -> Float:
-    """Luma less its local mean, over its local deviation (MSCN coefficients)."""
-
-    def mean(plane: Float) -> Float:
-        blurred = cv2.GaussianBlur(plane, _WINDOW, _WINDOW_SIGMA, borderType=cv2.BORDER_REFLECT_101)
-        return np.asarray(blurred, np.float32)
-
-    local = mean(luma)
-    deviation = np.sqrt(np.maximum(mean(luma * luma) - local * local, 0))
-    return np.asarray((luma - local) / (deviation + np.float32(_SATURATION)))
+def _halved(lumas: Float) -> Float:
+    count, height, width = lumas.shape
+    # One above the other, unless the last row of one would be averaged with the next one's.
+    stacked = [lumas.reshape(-1, width)] if height % 2 == 0 else list(lumas)
+    area = cv2.INTER_AREA
+    halves = [cv2.resize(each, None, fx=0.5, fy=0.5, interpolation=area) for each in stacked]
+    return np.stack(halves).astype(np.float32).reshape(count, -1, halves[0].shape[1])
 
 
-def _patches(plane: Float, side: int, rows: int, columns: int) -> Float:
-    """(rows * columns, side, side) patches of a plane."""
-    cut = plane[: rows * side, : columns * side].reshape(rows, side, columns, side)
-    return np.ascontiguousarray(cut.transpose(0, 2, 1, 3)).reshape(-1, side, side)
+def _normalised(lumas: Float) -> Float:
+    """Luma less its local mean, over its local deviation (MSCN coefficients): (H, N * W)."""
+    taps = np.asarray(cv2.getGaussianKernel(_WINDOW, _WINDOW_SIGMA, cv2.CV_32F), np.float32)
+    local, square = filtered(lumas, taps, taps), filtered(lumas * lumas, taps, taps)
+    square -= local * local
+    deviation = np.sqrt(np.maximum(square, 0, out=square), out=square)
+    deviation += np.float32(_SATURATION)
+    apart = np.subtract(side_by_side(lumas), local, out=local)
+    apart /= deviation
+    return apart
+
+
+def _patches(plane: Float, width: int, side: int, rows: int, columns: int) -> Float:
+    """(M, side, side) patches of windows that lie side by side."""
+    windows = plane[: rows * side].reshape(rows, side, -1, width)[..., : columns * side]
+    cut = windows.reshape(rows, side, -1, columns, side)
+    return np.ascontiguousarray(cut.transpose(2, 0, 3, 1, 4)).reshape(-1, side, side)
 
 
 def _patch_statistics(patches: Float) -> Double:
@@ -150,8 +163,8 @@ def _patch_statistics(patches: Float) -> Double:
 
 def _symmetric(values: Float) -> tuple[Double, Double]:
     """Shape and variance of a generalised Gaussian, by moments (Sharifi and Leon-Garcia 1995)."""
-    square = np.einsum("ij,ij->i", values, values, dtype=np.float64) / values.shape[1]
-    absolute = np.abs(values).mean(axis=1, dtype=np.float64)
+    square = _sum(values * values) / values.shape[1]
+    absolute = _sum(np.abs(values)) / values.shape[1]
     shapes, ratios, _ = _tables()
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.interp(absolute**2 / square, ratios, shapes), square
@@ -163,23 +176,32 @@ def _asymmetric(values: Float) -> list[Double]:
     Lasmar, Stitou and Berthoumieu, "Multiscale Skewed Heavy Tailed Model for Texture Analysis",
     ICIP 2009.
     """
-    left, right = np.minimum(values, 0), np.maximum(values, 0)
-    counts = np.count_nonzero(values < 0, axis=1), np.count_nonzero(values > 0, axis=1)
+    count = values.shape[1]
+    below, above = _count(values < 0), _count(values > 0)
+    right = np.maximum(values, 0)
+    total, of_right = _sum(values), _sum(right)
+    squares, squares_of_right = _sum(values * values), _sum(np.multiply(right, right, out=right))
     with np.errstate(invalid="ignore", divide="ignore"):
-        low, high = (
-            np.einsum("ij,ij->i", side, side, dtype=np.float64) / count
-            for side, count in zip((left, right), counts, strict=True)
-        )
+        low, high = (squares - squares_of_right) / below, squares_of_right / above
         balance = np.sqrt(low / high)
-        absolute = (right.sum(1, dtype=np.float64) - left.sum(1, dtype=np.float64)) / values.shape[
-            1
-        ]
-        square = (low * counts[0] + high * counts[1]) / values.shape[1]
+        absolute = (2 * of_right - total) / count
+        square = squares / count
         ratio = absolute**2 / square * (balance**3 + 1) * (balance + 1) / (balance**2 + 1) ** 2
         shapes, ratios, means = _tables()
         shape = np.interp(ratio, ratios, shapes)
         mean = (np.sqrt(high) - np.sqrt(low)) * np.interp(shape, shapes, means)
     return [shape, mean, low, high]
+
+
+def _sum(values: Float) -> Double:
+    """Sums of rows; NumPy adds in pairs, which keeps seven digits."""
+    return np.asarray(values.sum(axis=1), np.float64)
+
+
+def _count(mask: NDArray[np.bool_]) -> Double:
+    """How many of each row are true; several times as fast as counting bytes."""
+    bits = np.bitwise_count(np.packbits(mask, axis=1))
+    return np.asarray(bits.sum(axis=1), np.float64)
 
 
 @lru_cache(maxsize=1)

@@ -24,9 +24,6 @@ IDENTICAL_PSNR_DB: Final = 100.0
 _LAPLACIAN_NOISE_GAIN: Final = 20.0
 """Sum of the squares of the Laplacian kernel (4^2 + 4): variance that white noise gets."""
 
-_OPPONENT: Final = np.array([[1, -1, 0], [0.5, 0.5, -1]], np.float32)
-"""From RGB to red-green and yellow-blue."""
-
 
 @dataclass(frozen=True)
 class Quality:
@@ -79,16 +76,27 @@ def measure(pixels: Samples, *, noise_sigma: float | None = None) -> Quality:
 
 
 def colourfulness(pixels: Samples) -> float:
-    """Hasler-Suesstrunk colourfulness of (H, W, 3), uint8 or uint16; 0 for (H, W)."""
+    """Hasler-Suesstrunk colourfulness of (H, W, 3), uint8 or uint16; 0 for (H, W).
+
+    Its red-green R - G and yellow-blue (R + G) / 2 - B are never made: their moments are those of
+    the differences of two channels, which are sums of integers.
+    """
     if pixels.ndim == 2:
         return 0.0
-    sums = np.zeros(4)
+    sums, squares = np.zeros(3), np.zeros(3)
     for rows in strips(pixels):
-        strip = eight_bits(pixels[rows]).astype(np.float32)
-        means, spreads = (each.ravel() for each in cv2.meanStdDev(cv2.transform(strip, _OPPONENT)))
-        sums += np.concatenate([means, means**2 + spreads**2]) * (strip.size // 3)
+        red, green, blue = cv2.split(eight_bits(pixels[rows]))
+        sums += [cv2.sumElems(channel)[0] for channel in (red, green, blue)]
+        squares += [
+            cv2.norm(*pair, cv2.NORM_L2SQR) for pair in ((red, green), (red, blue), (green, blue))
+        ]
         scratch.release(pixels)
-    mean_rg, mean_yb, square_rg, square_yb = sums / (pixels.shape[0] * pixels.shape[1])
+    count = pixels.shape[0] * pixels.shape[1]
+    red_mean, green_mean, blue_mean = sums / count
+    mean_rg, mean_yb = red_mean - green_mean, (red_mean + green_mean) / 2 - blue_mean
+    square_rg, square_rb, square_gb = squares / count
+    # (R - B)(G - B) is half of (R - B)^2 + (G - B)^2 - (R - G)^2.
+    square_yb = (square_rb + square_gb) / 2 - square_rg / 4
     spread = max(square_rg - mean_rg**2, 0) + max(square_yb - mean_yb**2, 0)
     return float(math.sqrt(spread) + 0.3 * math.hypot(mean_rg, mean_yb))
 

@@ -32,6 +32,35 @@ class Slopes:
     width: int
 
 
+def filtered(planes: Float, across: Float, down: Float) -> Float:
+    """Separable filter of (N, H, W) windows; beyond its borders each is mirrored (101).
+
+    Rows are filtered with the windows one above the other, columns with the windows side by side:
+    all windows take two calls.
+
+    Args:
+        planes: of the windows.
+        across: (K,) taps along the rows.
+        down: (K,) taps along the columns.
+
+    Returns:
+        (H, N * W).
+    """
+    count, height, width = planes.shape
+    single, border = np.ones(1, np.float32), cv2.BORDER_REFLECT_101
+    stacked = planes.reshape(count * height, width)
+    by_row = cv2.sepFilter2D(stacked, -1, across, single, borderType=border)
+    rows = np.asarray(by_row, np.float32)
+    beside = side_by_side(rows.reshape(planes.shape))
+    return np.asarray(cv2.sepFilter2D(beside, -1, single, down, borderType=border), np.float32)
+
+
+def side_by_side(planes: Float) -> Float:
+    """Windows (N, H, W) as (H, N * W), contiguous."""
+    count, height, width = planes.shape
+    return np.ascontiguousarray(planes.swapaxes(0, 1)).reshape(height, count * width)
+
+
 def slopes_of(lumas: Float, sigma: float) -> Slopes:
     """Derivatives of (N, H, W) windows in 8-bit units; mirrored beyond their borders.
 
@@ -42,14 +71,8 @@ def slopes_of(lumas: Float, sigma: float) -> Slopes:
     count, height, width = lumas.shape
     taps = cv2.getGaussianKernel(round(sigma * 8 + 1) | 1, sigma, cv2.CV_32F)
     gaussian = np.asarray(taps, np.float32)
-    single, border = np.ones(1, np.float32), cv2.BORDER_REFLECT_101
-    stacked = lumas.reshape(count * height, width)
-    rows = np.asarray(cv2.sepFilter2D(stacked, -1, gaussian, single, borderType=border))
-    beside = np.ascontiguousarray(rows.reshape(lumas.shape).swapaxes(0, 1))
-    beside = beside.reshape(height, count * width)
     # Half of it: the central difference is that of its neighbours.
-    filtered = cv2.sepFilter2D(beside, -1, single, gaussian / 2, borderType=border)
-    half = np.asarray(filtered, np.float32)
+    half = filtered(lumas, gaussian, gaussian * np.float32(0.5))
     across, down = np.empty_like(half), np.empty_like(half)
     np.subtract(half[:, 2:], half[:, :-2], out=across[:, 1:-1])
     across.reshape(height, count, width)[:, :, [0, -1]] = 0  # what is mirrored is even

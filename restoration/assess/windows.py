@@ -8,6 +8,7 @@ size of the scan, and make the result deterministic.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,6 +32,9 @@ GRID_SIDE = 6
 
 WHOLE_AREA = WINDOW_SIDE * WINDOW_SIDE * GRID_SIDE * GRID_SIDE
 """Up to this many pixels a photograph is measured whole, as a single window."""
+
+FIRST_LINES = 16
+"""Lines at an edge that are looked at first; only where all are even the others are."""
 
 GRID_STEP = 8
 """Windows and cuts start at multiples of this many pixels: JPEG's own grid stays in place."""
@@ -61,16 +65,19 @@ def to_luma(image: Samples) -> Float:
     return image.astype(np.float32) if image.ndim == 2 else luma(image)
 
 
-def _even_lines(plane: Float, limit: int) -> tuple[int, int]:
-    """Count the even rows at the top and at the bottom of `plane`, `limit` at most each."""
-    if limit == 0:
-        return 0, 0
-    first = plane[:limit].std(axis=1) >= MARGIN_STD
-    last = plane[::-1][:limit].std(axis=1) >= MARGIN_STD
-    return (
-        int(first.argmax()) if first.any() else limit,
-        int(last.argmax()) if last.any() else limit,
-    )
+def _even_lines(lines: Callable[[int], Samples], limit: int) -> int:
+    """Count the even lines at an edge, at most `limit`.
+
+    Args:
+        lines: gives so many of them from the edge on, (n, L) or (n, L, 3).
+        limit: how many are looked at.
+    """
+    # Of most photographs the very first line is picture.
+    for count in (min(FIRST_LINES, limit), limit):
+        is_picture = to_luma(lines(count)).std(axis=1) >= MARGIN_STD if count else np.zeros(0)
+        if is_picture.any():
+            return int(is_picture.argmax())
+    return limit
 
 
 def without_margins(image: Samples) -> Samples:
@@ -92,24 +99,23 @@ def without_margins(image: Samples) -> Samples:
     along = max(1, width // 1024)
     down = max(1, height // 1024)
     limit_rows, limit_columns = int(height * MARGIN_SHARE), int(width * MARGIN_SHARE)
-    rows = np.concatenate([image[:limit_rows, ::along], image[height - limit_rows :, ::along]])
+    top = _even_lines(lambda count: image[:count, ::along], limit_rows)
+    bottom = _even_lines(lambda count: image[::-1][:count, ::along], limit_rows)
     scratch.release(image)
-    columns = _sides(image, down, limit_columns)
-    top, bottom = _even_lines(to_luma(rows), limit_rows) if limit_rows else (0, 0)
-    left, right = _even_lines(to_luma(columns).T, limit_columns) if limit_columns else (0, 0)
+    left = _even_lines(lambda count: _columns(image, down, count), limit_columns)
+    right = _even_lines(lambda count: _columns(image[:, ::-1], down, count), limit_columns)
     top, left = _on_grid(top, height - bottom), _on_grid(left, width - right)
     return image[top : height - bottom, left : width - right]
 
 
-def _sides(image: Samples, down: int, limit: int) -> Samples:
-    """The first and last `limit` columns of every `down`-th row, side by side."""
-    width, step = image.shape[1], 32 * down
+def _columns(image: Samples, down: int, count: int) -> Samples:
+    """The first `count` columns of every `down`-th row, as rows."""
+    step = 32 * down
     parts = []
     for top in range(0, image.shape[0], step):  # together they would touch the whole scan
-        rows = image[top : top + step : down]
-        parts.append(np.concatenate([rows[:, :limit], rows[:, width - limit :]], axis=1))
+        parts.append(image[top : top + step : down, :count].swapaxes(0, 1).copy())
         scratch.release(image)
-    return np.concatenate(parts)
+    return np.concatenate(parts, axis=1)
 
 
 def _on_grid(pixels: int, length: int) -> int:
