@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration.assess.gradients import side_by_side
 from restoration.assess.windows import Windows, measured_windows
-from restoration.colour import luma8
 from restoration.samples import Samples
 
 Byte = NDArray[np.uint8]
@@ -55,28 +55,34 @@ def blockiness(image: Samples) -> float:
 
 def blockiness_of_windows(windows: Windows) -> float:
     """`blockiness` of a photograph whose windows are at hand; they start at whole blocks."""
-    lumas = [luma8(window) for window in windows.pixels]
-    return (_ratio(lumas) + _ratio([_transposed(luma) for luma in lumas])) / 2
+    lumas = windows.rounded.pixels
+    count, height, width = lumas.shape
+    stacked, beside = lumas.reshape(count * height, width), side_by_side(lumas)
+    columns, rows = ((side - 1) // BLOCK_SIDE * BLOCK_SIDE for side in (width, height))
+    across = _mean_steps(stacked[:, :columns], stacked[:, 1 : columns + 1], axis=0)
+    down = _mean_steps(beside[:rows], beside[1 : rows + 1], axis=1)
+    return (_ratio(across) + _ratio(down)) / 2
 
 
-def _transposed(luma: Byte) -> Byte:
-    """(W, H) of (H, W), contiguous."""
-    return np.asarray(cv2.transpose(luma), np.uint8)
+def _mean_steps(here: Byte, there: Byte, *, axis: int) -> Double | None:
+    """Mean step from each of the eight places within a block to the next; None without a block.
+
+    Args:
+        here: values (H, W).
+        there: those one further on; of that shape.
+        axis: along which blocks do not count.
+    """
+    if here.size == 0:
+        return None
+    steps = np.minimum(cv2.absdiff(here, there), _LARGEST_STEP)
+    sums = np.asarray(cv2.reduce(steps, axis, cv2.REDUCE_SUM, dtype=cv2.CV_64F), np.float64)
+    by_place = sums.reshape(-1, BLOCK_SIDE).sum(axis=0)
+    return np.asarray(by_place / (steps.size // BLOCK_SIDE))
 
 
-def _ratio(lumas: list[Byte]) -> float:
-    """Step across the edges between columns of blocks over that within, where it is largest."""
-    total, count = np.zeros(BLOCK_SIDE), 0
-    for luma in lumas:
-        columns = (luma.shape[1] - 1) // BLOCK_SIDE * BLOCK_SIDE
-        if columns == 0:
-            continue
-        steps = cv2.absdiff(luma[:, :columns], luma[:, 1 : columns + 1])
-        steps = np.minimum(steps, _LARGEST_STEP)
-        by_column = np.asarray(cv2.reduce(steps, 0, cv2.REDUCE_SUM, dtype=cv2.CV_64F), np.float64)
-        total += by_column.reshape(-1, BLOCK_SIDE).sum(axis=0)
-        count += steps.size // BLOCK_SIDE
-    if count == 0:
+def _ratio(steps: Double | None) -> float:
+    """Step across the edges between blocks over that within, where it is largest."""
+    if steps is None:
         return 1.0
-    within, edge = np.sort(total / count)[-2:]
+    within, edge = np.sort(steps)[-2:]
     return float((edge + _INVISIBLE) / (within + _INVISIBLE))

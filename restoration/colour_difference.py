@@ -8,6 +8,7 @@ factors 1. About 1 is the smallest difference that is seen side by side.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -100,13 +101,19 @@ def _hue_weight(hue: Double) -> Double:
 
 def _lab(pixels: Samples) -> Double:
     """CIE L*a*b* (D65) of (H, W) or (H, W, 3) sRGB samples: (H, W, 3)."""
-    encoded = pixels / full_scale(pixels.dtype)
-    if encoded.ndim == 2:
-        encoded = np.repeat(encoded[..., None], 3, axis=-1)
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    linear = _linear_light(full_scale(pixels.dtype))[pixels]
+    if linear.ndim == 2:
+        linear = np.repeat(linear[..., None], 3, axis=-1)
     relative = linear @ _XYZ.T / _WHITE
     cubic = np.where(
         relative > (6 / 29) ** 3, np.cbrt(relative), relative / (3 * (6 / 29) ** 2) + 4 / 29
     )
     x, y, z = np.moveaxis(cubic, -1, 0)
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+@lru_cache(maxsize=2)
+def _linear_light(full: int) -> Double:
+    """Linear light in [0, 1] of each sample from 0 to `full` (IEC 61966-2-1)."""
+    encoded = np.arange(full + 1) / full
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)

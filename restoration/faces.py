@@ -9,7 +9,7 @@ network, in OpenCV. Without the package no faces are looked for, and whoever ask
 
 from __future__ import annotations
 
-import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -49,7 +49,8 @@ _OVERLAP: Final = 0.3
 _MOST_CANDIDATES: Final = 2000
 _STRIP_ROWS: Final = 512
 
-_using_network = threading.Lock()
+_idle_networks: deque[cv2.dnn.Net] = deque()
+"""As many as were ever in use at once."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,11 @@ def find_faces(image: Samples) -> tuple[Face, ...] | None:
         return None
     small = _working_picture(image)
     height, width = small.shape[:2]
-    padded = np.zeros((-(-height // _MULTIPLE) * _MULTIPLE, -(-width // _MULTIPLE) * _MULTIPLE, 3))
+    sides = (-(-height // _MULTIPLE) * _MULTIPLE, -(-width // _MULTIPLE) * _MULTIPLE)
+    padded = np.zeros((*sides, 3), np.float32)
     padded[:height, :width] = small
     try:
-        with _using_network:  # a network of OpenCV holds its input between two calls
-            network = _network(path)
-            network.setInput(np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32))
-            outputs = network.forward(list(_OUTPUTS))  # OpenCV 5 gives all of them or none
+        outputs = _outputs(path, padded.transpose(2, 0, 1)[None])
     except cv2.error:  # builds differ in what they can run, and no photo should fail for that
         return None
     scores, sizes, offsets = (np.asarray(each)[0] for each in outputs[:3])
@@ -207,6 +206,16 @@ def _network_path() -> Path | None:
     return None
 
 
-@lru_cache(maxsize=1)
-def _network(path: Path) -> cv2.dnn.Net:
-    return cv2.dnn.readNetFromONNX(str(path))
+def _outputs(path: Path, picture: Float) -> Sequence[Float]:
+    """What the network makes of (1, 3, H, W), for any number of threads at once."""
+    # A network of OpenCV holds its input between two calls: each is used by one thread at a time.
+    try:
+        network = _idle_networks.pop()
+    except IndexError:
+        network = cv2.dnn.readNetFromONNX(str(path))
+    try:
+        network.setInput(np.ascontiguousarray(picture))
+        # OpenCV 5 gives all of them or none.
+        return [np.asarray(each, np.float32) for each in network.forward(list(_OUTPUTS))]
+    finally:
+        _idle_networks.append(network)

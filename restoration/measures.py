@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from restoration.assess import Assessment
-from restoration.assess.estimator import estimate_strengths
+from restoration.assess.estimator import strengths_of_windows
 from restoration.assess.scales import Estimate
 from restoration.assess.windows import measured_windows
 from restoration.blockiness import blockiness_of_windows
@@ -69,14 +69,14 @@ def measures_of(pixels: Samples, assessment: Assessment | None = None) -> Measur
     Raises:
         WeightsError: weights of the assessment are missing or altered.
     """
+    windows = measured_windows(pixels)
     if assessment is None:
-        strengths = estimate_strengths(pixels)
+        strengths = strengths_of_windows(windows)
         noise, blur = strengths.noise, strengths.blur
     else:
         noise = Estimate(assessment.noise_sigma, assessment.noise_confidence)
         blur = Estimate(assessment.blur_sigma, assessment.blur_confidence)
-    quality = measure(pixels, noise_sigma=noise.sigma)
-    windows = measured_windows(pixels)
+    quality = measure(pixels, noise_sigma=noise.sigma, windows=windows)
     return Measures(
         noise, blur, quality, blockiness_of_windows(windows), naturalness_of_windows(windows)
     )

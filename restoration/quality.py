@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restoration import scratch
-from restoration.assess import estimate_noise
+from restoration.assess.estimator import noise_of_windows
+from restoration.assess.windows import Windows, measured_windows
 from restoration.colour import luma8
 from restoration.samples import Samples, eight_bits, full_scale, strips
 
@@ -45,13 +46,16 @@ class Quality:
     brightness: float
 
 
-def measure(pixels: Samples, *, noise_sigma: float | None = None) -> Quality:
+def measure(
+    pixels: Samples, *, noise_sigma: float | None = None, windows: Windows | None = None
+) -> Quality:
     """Measure a photograph.
 
     Args:
         pixels: (H, W) or (H, W, 3), uint8 or uint16; of the latter their 8-bit rounding.
         noise_sigma: of the pixels in 8-bit units, where it is known. Of gray ones it is that of
             luma, too, and saves measuring it.
+        windows: of the pixels, where they are at hand: what noise is measured on.
     """
     luma = luma8(pixels)
     energy = 0.0
@@ -63,9 +67,10 @@ def measure(pixels: Samples, *, noise_sigma: float | None = None) -> Quality:
         energy += cv2.norm(inner, cv2.NORM_L2SQR) / luma.size
         scratch.release(luma)
     # Of the luma, not of the photo: noise that differs between channels partly cancels in luma.
-    is_known = pixels.ndim == 2 and noise_sigma is not None
-    sigma = noise_sigma if is_known else estimate_noise(luma).sigma
-    noise_energy = _LAPLACIAN_NOISE_GAIN * (sigma or 0.0) ** 2
+    if pixels.ndim == 3 or noise_sigma is None:
+        of_luma = measured_windows(luma) if windows is None else windows.rounded
+        noise_sigma = noise_of_windows(of_luma).sigma
+    noise_energy = _LAPLACIAN_NOISE_GAIN * noise_sigma**2
     brightness, contrast = (float(each[0, 0]) for each in cv2.meanStdDev(luma))
     return Quality(
         sharpness=math.sqrt(max(energy - noise_energy, 0)),
@@ -145,10 +150,21 @@ def _ssim_map(a: Byte, b: Byte) -> NDArray[np.float32]:
         return np.asarray(window, np.float32)
 
     mean_x, mean_y = mean(x), mean(y)
-    variance_x = mean(x * x) - mean_x**2
-    variance_y = mean(y * y) - mean_y**2
-    covariance = mean(x * y) - mean_x * mean_y
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    top = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    bottom = (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
-    return np.asarray(top / bottom, np.float32)
+    # Only the sum of the two variances is asked for: one mean of x^2 + y^2 does for both.
+    product = mean(x * y)
+    squares = mean(np.add(np.square(x, out=x), np.square(y, out=y), out=x))
+    of_means = mean_x * mean_y
+    mean_squares = np.add(np.square(mean_x, out=mean_x), np.square(mean_y, out=mean_y), out=mean_x)
+    c1, c2 = np.float32((0.01 * 255) ** 2), np.float32((0.03 * 255) ** 2)
+    top = np.subtract(product, of_means, out=product)
+    top *= 2
+    top += c2
+    of_means *= 2
+    of_means += c1
+    top *= of_means
+    bottom = np.subtract(squares, mean_squares, out=squares)
+    bottom += c2
+    mean_squares += c1
+    bottom *= mean_squares
+    top /= bottom
+    return np.asarray(top, np.float32)

@@ -7,12 +7,14 @@ border of all windows as one, and mirrors each window at its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def filtered(planes: Float, across: Float, down: Float) -> Float:
     return np.asarray(cv2.sepFilter2D(beside, -1, single, down, borderType=border), np.float32)
 
 
-def side_by_side(planes: Float) -> Float:
+def side_by_side(planes: NDArray[Scalar]) -> NDArray[Scalar]:
     """Windows (N, H, W) as (H, N * W), contiguous."""
     count, height, width = planes.shape
     return np.ascontiguousarray(planes.swapaxes(0, 1)).reshape(height, count * width)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restoration import scratch
+from restoration.assess.quantiles import quantile
 from restoration.samples import Samples, eight_bits
 
 Float = NDArray[np.float32]
@@ -88,6 +89,11 @@ ALONG_WEIGHT = 0.5
 """Weight of the distance along the tone's own direction, where fading and stains lie."""
 
 
+_STRIP_PIXELS = 1 << 18
+_SINGULAR = 1e-8
+"""Ratio of eigenvalues down to which normal equations keep the digits that matter."""
+
+
 @dataclass(frozen=True)
 class MonochromeEstimate:
     """Whether one photograph is monochrome.
@@ -125,14 +131,15 @@ class _Distances:
 def _block_means(image: Samples, side: int) -> Float:
     """Mean colours (h, w, 3) of square blocks; strip by strip, so that memory stays small."""
     rows, columns = max(1, image.shape[0] // side), max(1, image.shape[1] // side)
-    strips = []
-    for row in range(rows):
-        strip = eight_bits(image[row * side : (row + 1) * side, : columns * side])
-        strip = strip.astype(np.float32)
-        mean = cv2.resize(strip, (columns, 1), interpolation=cv2.INTER_AREA)
-        strips.append(np.asarray(mean, np.float32).reshape(1, columns, 3))
+    blocks = np.empty((rows, columns, 3), np.float32)
+    step = max(1, _STRIP_PIXELS // (side * image.shape[1]))
+    for row in range(0, rows, step):
+        size = (columns, min(step, rows - row))
+        strip = eight_bits(image[row * side : (row + size[1]) * side, : columns * side])
+        mean = cv2.resize(strip.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        blocks[row : row + size[1]] = mean
         scratch.release(image)
-    return np.concatenate(strips, axis=0)
+    return blocks
 
 
 def _tone_curve(luma: Double, chroma: Double) -> Double:
@@ -146,11 +153,22 @@ def _tone_curve(luma: Double, chroma: Double) -> Double:
     weight = np.ones(len(luma))
     fitted = chroma
     for _ in range(4):
-        root = np.sqrt(weight)[:, None]
-        fitted = terms @ np.linalg.lstsq(terms * root, chroma * root, rcond=None)[0]
+        fitted = terms @ _coefficients(terms, chroma, weight)
         length = np.hypot(*(chroma - fitted).T)
-        weight = 1.0 / (1.0 + np.square(length / (1.5 * max(float(np.median(length)), 0.5))))
+        weight = 1.0 / (1.0 + np.square(length / (1.5 * max(quantile(length, 0.5), 0.5))))
     return np.asarray(fitted)
+
+
+def _coefficients(terms: Double, chroma: Double, weight: Double) -> Double:
+    """Weighted least squares (4, 2) of chroma (N, 2) over terms (N, 4) with weights (N,)."""
+    weighted = terms.T * weight
+    matrix = weighted @ terms
+    eigenvalues = np.linalg.eigvalsh(matrix)
+    if eigenvalues[0] > _SINGULAR * eigenvalues[-1]:
+        return np.asarray(np.linalg.solve(matrix, weighted @ chroma))
+    # Hardly any tones: what the few blocks say of a cubic is not to be squared.
+    root = np.sqrt(weight)[:, None]
+    return np.asarray(np.linalg.lstsq(terms * root, chroma * root, rcond=None)[0])
 
 
 def _neighbour_noise(residual: Double, shape: tuple[int, int]) -> float:
@@ -161,7 +179,7 @@ def _neighbour_noise(residual: Double, shape: tuple[int, int]) -> float:
     if steps.size == 0:
         return 0.0
     # 1.4826: from the median absolute deviation to the standard deviation of a Gaussian.
-    return float(1.4826 * np.median(np.abs(steps)) / math.sqrt(2.0))
+    return 1.4826 * quantile(np.abs(steps), 0.5) / math.sqrt(2.0)
 
 
 def _distances(blocks: Float, side: int, pixel_noise: float) -> _Distances:
@@ -178,7 +196,7 @@ def _distances(blocks: Float, side: int, pixel_noise: float) -> _Distances:
         [(flat[:, 2] - luma) * CHROMA_SCALE[0], (flat[:, 0] - luma) * CHROMA_SCALE[1]], axis=1
     )
     residual = chroma - _tone_curve(luma, chroma)
-    tone = np.median(chroma, axis=0)
+    tone = np.array([quantile(each, 0.5) for each in chroma.T])
     strength = float(np.hypot(*tone))
     along = np.square(residual @ (tone / max(strength, 1e-6)))
     toned = min(strength / TONE_CHROMA, 1.0)
@@ -191,7 +209,7 @@ def _distances(blocks: Float, side: int, pixel_noise: float) -> _Distances:
     )
     return _Distances(
         spread=math.sqrt(float(nearest.mean())),
-        tail=math.sqrt(float(np.quantile(ordered, TAIL_SHARE))),
+        tail=math.sqrt(quantile(ordered, TAIL_SHARE)),
         outlier=math.sqrt(float(ordered[-1 - min(OUTLIERS, len(ordered) - 1)])),
         count=len(ordered),
         noise=noise,

@@ -11,7 +11,7 @@ Float = NDArray[np.float32]
 Double = NDArray[np.float64]
 
 
-def quantile(values: Float, share: float) -> float:
+def quantile(values: Float | Double, share: float) -> float:
     """One quantile of (N,) values, N at least 1: `share` of them, in [0, 1], are below it."""
     place = share * (len(values) - 1)
     below = int(place)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from restoration import scratch
 from restoration.assess.gradients import Slopes, slopes_of
-from restoration.colour import luma
+from restoration.colour import luma, luma8
 from restoration.samples import Depth, Samples, eight_bits
 
 Byte = NDArray[np.uint8]
@@ -183,6 +183,14 @@ class Windows:
     def luma(self) -> Float:
         """(N, H, W) float32 in [0, 255], not rounded."""
         return self.planes[0]
+
+    @cached_property
+    def rounded(self) -> Windows:
+        """Windows of the luma rounded to whole 8-bit units, (N, H, W)."""
+        if self.pixels.ndim == 3:
+            return self
+        stacked = self.pixels.reshape(-1, *self.pixels.shape[2:])
+        return Windows(luma8(stacked).reshape(self.pixels.shape[:3]))
 
     @cached_property
     def slopes(self) -> Slopes:
