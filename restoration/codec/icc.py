@@ -41,6 +41,9 @@ LAB_PROFILE: Final = imagecodecs.cms_profile("lab4")
 """CIE L*a*b* of D50 in ICC version 4's encoding; never embedded, for it bears today's date."""
 
 
+_XYZ_PROFILE: Final = imagecodecs.cms_profile("xyz")
+
+
 def fits(icc_profile: bytes, colour: ColourModel) -> bool:
     """Whether a profile's header is that of a device with such samples.
 
@@ -99,3 +102,24 @@ def transform(
     )
     result: Word = out.reshape(shape if gray_out else (*shape, target.channels))
     return result
+
+
+def linear_light(samples: Word, profile: bytes) -> NDArray[np.float64]:
+    """CIE XYZ, relative colorimetric, of (..., 3) RGB samples; (..., 3), in float32's precision.
+
+    Raises:
+        ProfileError: the profile cannot be read or is for other samples.
+    """
+    out = imagecodecs.cms_transform(
+        np.ascontiguousarray(samples.reshape(1, -1, 3)),
+        profile,
+        _XYZ_PROFILE,
+        colorspace="rgb",
+        planar=False,
+        outcolorspace="xyz",
+        outplanar=False,
+        outdtype=np.float32,
+        intent=imagecodecs.CMS.INTENT.RELATIVE_COLORIMETRIC,
+        flags=imagecodecs.CMS.FLAGS.NOOPTIMIZE,
+    )
+    return np.asarray(out, np.float64).reshape(samples.shape)

@@ -19,7 +19,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageCms
 
 from restoration.codec.colour_management import from_srgb, to_srgb
-from restoration.codec.icc import SRGB_PROFILE, fits
+from restoration.codec.icc import SRGB_PROFILE, fits, transform
+from restoration.codec.matrix_shaper import LARGEST_ERROR, matrix_shaper
 from restoration.codec.pages import ColourModel
 from tests.scenes import gray_scene, noisy, scene
 
@@ -34,9 +35,22 @@ def gamma_profile(primaries: list[float], gamma: float) -> bytes:
 DISPLAY_P3 = bytes(pyvips.Operation.call("profile_load", "p3"))
 ADOBE_RGB = imagecodecs.cms_profile("adobergb")
 LINEAR = gamma_profile([0.64, 0.33, 0.30, 0.60, 0.15, 0.06], 1.0)
+PROPHOTO = gamma_profile([0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001], 1.8)
 INK = bytes(pyvips.Operation.call("profile_load", "cmyk"))
 GRAY_22 = imagecodecs.cms_profile("gray", whitepoint=D65, gamma=2.2)
 PILLOW_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def without_blue(profile: bytes) -> bytes:
+    """With the red primary in the place of the blue one: there is no way back."""
+    places = {}
+    for number in range(struct.unpack_from(">I", profile, 128)[0]):
+        tag, start, size = struct.unpack_from(">4sII", profile, 132 + 12 * number)
+        places[tag] = slice(start, start + size)
+    changed = bytearray(profile)
+    changed[places[b"bXYZ"]] = profile[places[b"rXYZ"]]
+    return bytes(changed)
+
 
 PROFILES: list[tuple[ColourModel, bytes | None]] = [
     (GRAY, None), (GRAY, GRAY_22), (GRAY, SRGB_PROFILE), (RGB, None), (RGB, SRGB_PROFILE),
@@ -74,6 +88,23 @@ def difference(a: np.ndarray, b: np.ndarray, colour: ColourModel, profile: bytes
         lab_of(a, colour, profile), lab_of(b, colour, profile)
     )
     return found
+
+
+@pytest.mark.parametrize("profile", [DISPLAY_P3, ADOBE_RGB, LINEAR, PROPHOTO, PILLOW_SRGB])
+@pytest.mark.parametrize("largest", [65535, 2000])
+def test_a_matrix_and_curves_make_what_littlecms_makes(profile: bytes, largest: int) -> None:
+    colours = np.random.default_rng(0).integers(0, largest + 1, (40, 500, 3), dtype=np.uint16)
+    for source, target in ((profile, SRGB_PROFILE), (SRGB_PROFILE, profile)):
+        shaper = matrix_shaper(source, target)
+        assert shaper is not None
+        wanted = transform(colours, RGB, source, RGB, target).astype(int)
+        assert np.abs(shaper(colours) - wanted).max() <= LARGEST_ERROR
+
+
+@pytest.mark.parametrize("profile", [GRAY_22, INK, without_blue(LINEAR), b"none"])
+def test_what_is_no_matrix_and_curves_stays_with_littlecms(profile: bytes) -> None:
+    assert matrix_shaper(profile, SRGB_PROFILE) is None
+    assert matrix_shaper(SRGB_PROFILE, profile) is None
 
 
 @settings(max_examples=150, deadline=None)
