@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from restoration.shake.fourier import fast_length, gradient_functions, transfer_function
+from restoration.shake.fourier import (
+    differences,
+    fast_length,
+    gathered,
+    gradient_functions,
+    transfer_function,
+)
 from restoration.shake.kernel import Kernel
 from restoration.tiling import Tiling
 
@@ -80,21 +86,23 @@ class Deconvolver:
         coupling = _COUPLING * smoothness
         weights = torch.from_numpy(self.kernel.weights).to(canvas.device)
         blur = transfer_function(weights, shape, shift=self.kernel.shift)
-        gradient = gradient_functions(shape, canvas.device)[:, None]
-        power = blur.abs() ** 2 + coupling * (gradient.abs() ** 2).sum(0)
+        reblur = blur.conj().resolve_conj()
+        slope_power = (gradient_functions(shape, canvas.device).abs() ** 2).sum(0)
+        damping = 1 / (blur.abs() ** 2 + coupling * slope_power + 1e-8)
         data, data_dual = canvas.clone(), torch.zeros_like(canvas)
         slopes = canvas.new_zeros((2, *canvas.shape))
         slopes_dual = torch.zeros_like(slopes)
-        spectrum, blurred = torch.fft.rfft2(canvas), canvas
+        restored = blurred = canvas
         for _iteration in range(_ITERATIONS):
-            wanted = (gradient.conj() * torch.fft.rfft2(slopes + slopes_dual)).sum(0)
-            spectrum = blur.conj() * torch.fft.rfft2(data + data_dual) + coupling * wanted
-            spectrum /= power + 1e-8
+            spectrum = torch.fft.rfft2(data + data_dual).mul_(reblur)
+            spectrum += torch.fft.rfft2(gathered(slopes + slopes_dual).mul_(coupling))
+            spectrum *= damping
             blurred = torch.fft.irfft2(blur * spectrum, shape)
-            found = torch.fft.irfft2(gradient * spectrum, shape)
+            restored = torch.fft.irfft2(spectrum, shape)
+            found = differences(restored)
             free = blurred - data_dual
             data = torch.where(seen, (canvas + free) / 2, free)
             slopes = functional.softshrink(found - slopes_dual, smoothness / coupling)
             data_dual += data - blurred
             slopes_dual += slopes - found
-        return torch.fft.irfft2(spectrum, shape), blurred
+        return restored, blurred

@@ -59,6 +59,21 @@ def gradient_functions(shape: tuple[int, int], device: torch.device) -> Tensor:
     return torch.stack([transfer_function(across, shape), transfer_function(across.T, shape)])
 
 
+def differences(picture: Tensor) -> Tensor:
+    """What `gradient_functions` stand for: (2, ..., H, W) of (..., H, W), around the borders.
+
+    Taken on the pixels they are one transform instead of two.
+    """
+    return torch.stack([picture.roll(-1, -1), picture.roll(-1, -2)]).sub_(picture)
+
+
+def gathered(slopes: Tensor) -> Tensor:
+    """The adjoint of `differences`: (..., H, W) of (2, ..., H, W)."""
+    across, down = slopes
+    total: Tensor = across.roll(1, -1).sub_(across).add_(down.roll(1, -2)).sub_(down)
+    return total
+
+
 def gradients(picture: Tensor) -> Tensor:
     """Differences to the next pixel across and down, (2, H, W); 0 at the far borders."""
     across = functional.pad(picture[:, 1:] - picture[:, :-1], (0, 1))

@@ -7,7 +7,14 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from restoration.shake.fourier import gradient_functions, gradients, periodic, transfer_function
+from restoration.shake.fourier import (
+    differences,
+    gathered,
+    gradient_functions,
+    gradients,
+    periodic,
+    transfer_function,
+)
 
 _STRICTEST: Final = 1e5
 _DIRECTIONS: Final = 4
@@ -36,16 +43,15 @@ def cartoon(blurred: Tensor, kernel: Tensor, sparsity: float) -> Tensor:
     blur = transfer_function(kernel, shape)
     gradient = gradient_functions(shape, blurred.device)
     blur_power, gradient_power = blur.abs() ** 2, (gradient.abs() ** 2).sum(0)
-    spectrum = torch.fft.rfft2(observed)
-    data = blur.conj() * spectrum
-    strictness = 2 * sparsity
+    data = blur.conj() * torch.fft.rfft2(observed)
+    picture, strictness = observed, 2 * sparsity
     while strictness < _STRICTEST:
-        slopes = torch.fft.irfft2(gradient * spectrum, shape)
+        slopes = differences(picture)
         slopes *= (slopes.square().sum(0) >= sparsity / strictness).to(slopes.dtype)
-        wanted = (gradient.conj() * torch.fft.rfft2(slopes)).sum(0)
-        spectrum = (data + strictness * wanted) / (blur_power + strictness * gradient_power)
+        spectrum = torch.fft.rfft2(gathered(slopes).mul_(strictness)).add_(data)
+        spectrum /= blur_power + strictness * gradient_power
+        picture = torch.fft.irfft2(spectrum, shape)
         strictness *= 2
-    picture: Tensor = torch.fft.irfft2(spectrum, shape)
     return picture[:height, :width]
 
 

@@ -18,7 +18,13 @@ from restoration.restore import Job, Restored, Restorer
 from restoration.shake import remove_shake
 from restoration.shake.deconvolution import DECONVOLUTION_TILING, Deconvolver
 from restoration.shake.evidence import Evidence, is_shaken
-from restoration.shake.fourier import fast_length, transfer_function
+from restoration.shake.fourier import (
+    differences,
+    fast_length,
+    gathered,
+    gradient_functions,
+    transfer_function,
+)
 from restoration.shake.kernel import (
     LONGEST_SIDE,
     Kernel,
@@ -61,6 +67,16 @@ def registered(picture: Byte, reference: Byte) -> Byte:
     move = np.array([[1, 0, -right], [0, 1, -down]], np.float32)
     size = (picture.shape[1], picture.shape[0])
     return cv2.warpAffine(picture, move, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+
+
+def test_differences_on_pixels_are_those_of_the_spectrum() -> None:
+    picture = torch.rand(2, 24, 30, generator=torch.Generator().manual_seed(0))
+    functions = gradient_functions((24, 30), CPU)[:, None]
+    spectra = functions * torch.fft.rfft2(picture)
+    slopes = differences(picture)
+    assert torch.allclose(torch.fft.irfft2(spectra, (24, 30)), slopes, atol=1e-5)
+    back = torch.fft.irfft2((functions.conj() * torch.fft.rfft2(slopes)).sum(0), (24, 30))
+    assert torch.allclose(gathered(slopes), back, atol=1e-5)
 
 
 @pytest.mark.parametrize(("length", "seed"), [(8, 1), (12, 3), (18, 5)])

@@ -71,8 +71,8 @@ def measured(picture: Samples) -> Figures:
             *astuple(found.blur),
             *astuple(found.quality),
             found.blockiness,
-            -1.0 if found.naturalness is None else found.naturalness,
         ],
+        "naturalness": [-1.0 if found.naturalness is None else found.naturalness],
         "patches": [] if patches is None else patches.mean(axis=0).tolist(),
         "change": [change.psnr_db, change.ssim, change.delta_e00],
     }
