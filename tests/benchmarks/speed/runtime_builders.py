@@ -6,8 +6,10 @@ what to install. All others than torch read one ONNX file, which torch writes.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,14 +120,15 @@ def openvino_int8(given: Given, *, keeps_ends: bool) -> Restore:
 
     nncf.set_log_level(40)
     model = openvino.Core().read_model(given.exported)
-    quantised = nncf.quantize(
-        model,
-        nncf.Dataset([_planes(photo) for photo in given.calibration]),
-        preset=nncf.QuantizationPreset.PERFORMANCE,
-        subset_size=len(given.calibration),
-        fast_bias_correction=False,
-        ignored_scope=nncf.IgnoredScope(patterns=["/(head|tail)/.*"]) if keeps_ends else None,
-    )
+    with redirect_stdout(sys.stderr):  # its bars of progress have no place among tables
+        quantised = nncf.quantize(
+            model,
+            nncf.Dataset([_planes(photo) for photo in given.calibration]),
+            preset=nncf.QuantizationPreset.PERFORMANCE,
+            subset_size=len(given.calibration),
+            fast_bias_correction=False,
+            ignored_scope=nncf.IgnoredScope(patterns=["/(head|tail)/.*"]) if keeps_ends else None,
+        )
     return _in_openvino(quantised, "bf16", given.threads)
 
 
