@@ -7,6 +7,7 @@ settings as they are (what a user of torch gets) and one with ours; they work on
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -226,7 +227,8 @@ def in_turns(
 ) -> dict[Case, list[Took]]:
     """All cases once, then all again: what else the machine does meanwhile hits all of them."""
     times: dict[Case, list[Took]] = {case: [] for case in cases}
-    for _ in range(repeats):
+    for number in range(repeats):
+        print(f"repetition {number + 1} of {repeats}", file=sys.stderr)
         for case in cases:
             times[case].append(processes[case.is_tuned].run(case))
     return times
