@@ -273,6 +273,10 @@ class ManifestRow:
     device: str | None = field(
         default=None, metadata=column("Where the networks ran, such as cpu or cuda:0")
     )
+    precision: str | None = field(
+        default=None,
+        metadata=column("How networks calculated: fp32, bf16 or fp16; null where none ran"),
+    )
     status: Status = field(
         default=Status.FAILED,
         metadata=column("restored, nothing_to_do, skipped, failed or withdrawn"),
