@@ -53,6 +53,12 @@ class MemoryBudget:
         with self._changed:
             return self._free
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        with self._changed:
+            return len(self._waiting)
+
     def exchange(self, held: int, wanted: int) -> int:
         """Take bytes back and give out others, at once or not at all.
 
