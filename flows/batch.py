@@ -131,16 +131,15 @@ def run_batch(order: BatchOrder) -> BatchSummary:
         items = read_worklist(destination, order.worklist)
     except NotFound:  # a worker that died after its work: the engine has the batch done again
         return recorded(destination, order)
+    crew = crew_for(order.resources, order.device)
     device = resolve_device(order.device)
-    crew = crew_for(order.resources, device.type)
     workshop = Workshop(
         source=source,
         destination=destination,
-        restorer=Restorer(device, options=order.options),
+        restorer=Restorer(device, options=order.options, resources=crew.resources),
         options=order.options,
         run_id=order.run_id,
         decoder=shared_decoder(crew.threads),
-        resources=order.resources,
         budget=crew.budget,
     )
     return _work_through(items, workshop, order, crew)

@@ -7,12 +7,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from flows.budget import MemoryBudget, memory_for
 from flows.progress import current_reporter
 from flows.rows import Outcome
+from restoration.execution import memory_of_networks_gb
+from restoration.models import resolve_device
 from restoration.resources import Resources, available_cores
 from storage.manifest import WorkItem
 
@@ -27,11 +29,13 @@ class Crew:
     Args:
         threads: photos in work at once.
         budget: of memory.
+        resources: that they may use: all amounts are known.
     """
 
-    def __init__(self, threads: int, budget: MemoryBudget) -> None:
+    def __init__(self, threads: int, budget: MemoryBudget, resources: Resources) -> None:
         self.threads: Final = threads
         self.budget: Final = budget
+        self.resources: Final = resources
         self.taking: Final = threading.Lock()
         """Held by the batch that takes photos: the next one begins when it has taken its last, and
         keeps the threads busy while those in work come to their end."""
@@ -158,18 +162,22 @@ _crews: dict[tuple[Resources, str], Crew] = {}
 """The crew of this process; at most one."""
 
 
-def crew_for(resources: Resources, device_type: str) -> Crew:
+def crew_for(resources: Resources, device: str) -> Crew:
     """The crew of this process, which stays from batch to batch, and from run to run.
 
     Args:
         resources: that it may use; where they are others than before, it is another crew.
-        device_type: cpu or cuda.
+        device: auto, cpu or cuda.
     """
+    resolved = resolve_device(device)
+    key = resources, resolved.type
     with _choosing:
-        key = resources, device_type
         if key not in _crews:
             _crews.clear()  # the threads of one that nobody uses any more end by themselves
-            _crews[key] = Crew(
-                threads_for(resources, device_type), MemoryBudget(memory_for(resources))
-            )
+            threads, memory = threads_for(resources, resolved.type), memory_for(resources)
+            known = replace(resources, threads=threads, memory_gb=max(memory, 1) / 1e9)
+            # What networks take at most is of the same memory; photos get no less than half.
+            networks = int(memory_of_networks_gb(resolved, known) * 1e9)
+            budget = MemoryBudget(max(memory // 2, memory - networks))
+            _crews[key] = Crew(threads, budget, known)
         return _crews[key]

@@ -8,7 +8,6 @@ their way at once, in threads of `flows.crew`; they share the networks, the deco
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -33,6 +32,7 @@ from flows.up_to_date import UNKNOWN_SETTINGS
 from restoration.assess import assess
 from restoration.codec import Page, Photo
 from restoration.plan import Step, make_plan, nothing_planned
+from restoration.precision import Precision
 from restoration.recipe import Options
 from restoration.restore import Restored
 from storage import EndsRun, EntryKind, StorageError
@@ -90,12 +90,8 @@ def _attempt(item: WorkItem, workshop: Workshop) -> Outcome:
             return prepared
         own = workshop.under(prepared.item)
         started = time.perf_counter()
-        with _device_turn:
-            results = own.restorer.restore([each.job for each in prepared.pages])
+        results = own.restorer.restore([each.job for each in prepared.pages])
         return finish(prepared, results, own, seconds_restore=time.perf_counter() - started)
-
-
-_device_turn = threading.Lock()
 
 
 def prepare(item: WorkItem, workshop: Workshop, held: ExitStack) -> Prepared | Outcome:
@@ -220,7 +216,7 @@ def finish(
             keep_grain=row.keep_grain if Step.DENOISE in taken else None,
             models=tuple(used[step].name for step in taken),
             model_sha256=tuple(used[step].sha256 for step in taken),
-            precision=workshop.precision if used else None,
+            precision=_precision(done),
             notes=tuple(dict.fromkeys((*row.notes, *_found(done)))),
         )
         measured = measured_row(came_out, prepared, done)
@@ -247,6 +243,12 @@ def _publish(
         row.restored_path, row.colorized_path, row.access_path, row.sidecar_path
     )
     return row
+
+
+def _precision(results: Sequence[Restored]) -> str | None:
+    """Of the networks whose work is in the results; that of colour is fp32 beside any other."""
+    found = [model.precision.value for each in results for model in each.models]
+    return next((each for each in found if each != Precision.FP32), found[0] if found else None)
 
 
 def _found(results: Sequence[Restored]) -> Iterator[str]:

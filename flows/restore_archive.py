@@ -180,7 +180,8 @@ def restore_archive(
             available by default.
         gpu_memory_gb: that one process takes of its GPU, 10^9 bytes; what is free by default.
         threads: photos in work at once in one process; by default some more than it has cores.
-        precision: in which networks calculate; auto is bf16 where the device is made for it.
+        precision: in which networks calculate; auto is fp16 on GPUs, bf16 on processors that are
+            made for it, else fp32.
         notify: Prefect notification block that hears of failures, such as slack-webhook/archive.
 
     Raises:

@@ -15,9 +15,7 @@ from restoration.assess import Assessment
 from restoration.codec import DecoderPool, Page, Photo, shared_decoder
 from restoration.errors import RestorationError, UnsupportedPhoto
 from restoration.plan import Plan, Step
-from restoration.precision import resolve_precision
 from restoration.recipe import Options, recipe_id
-from restoration.resources import Resources
 from restoration.restore import Job, Restorer
 from restoration.settings import options_under
 from storage import Archived, DestinationStore, SourceChanged, SourceStore, StorageError
@@ -38,7 +36,6 @@ class Workshop:
         options: what is done.
         run_id: of the run.
         decoder: decodes originals.
-        resources: that the process may use.
         budget: memory that the photos in work share.
     """
 
@@ -48,18 +45,12 @@ class Workshop:
     options: Options
     run_id: str
     decoder: DecoderPool = field(default_factory=shared_decoder)
-    resources: Resources = field(default_factory=Resources)
     budget: MemoryBudget = UNLIMITED
 
     @property
     def earlier(self) -> EarlierRuns:
         """What earlier runs did; loaded when the first touched photo of a run asks."""
         return EarlierRuns(self.destination, self.run_id)
-
-    @property
-    def precision(self) -> str:
-        """In which the networks calculate."""
-        return resolve_precision(self.resources.precision, self.restorer.device)
 
     def under(self, item: WorkItem) -> Workshop:
         """This workshop, or one with the options of a photo that has settings of its own.

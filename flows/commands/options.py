@@ -140,8 +140,8 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentG
         type=str.lower,
         default=AUTO,
         metavar="|".join(PRECISIONS),
-        help="in which networks calculate (default: bf16 where the device is made for it, else "
-        "fp32)",
+        help="in which networks calculate (default: fp16 on GPUs, bf16 on processors that are made "
+        "for it, else fp32)",
     )
     group.add_argument(
         "--gpu-memory",

@@ -22,7 +22,6 @@ from flows.rows import PlannedPage, reasons
 from restoration.codec import SUFFIX_FORMATS, Photo, shared_decoder
 from restoration.errors import UsageError
 from restoration.models import resolve_device
-from restoration.precision import resolve_precision
 from restoration.restore import Restorer
 from storage import LocalDestination
 
@@ -46,8 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     source, output = arguments.photo, arguments.output
     options = replace(options_from(arguments), output_format=_output_format(source, output))
     device, resources = resolve_device(arguments.device), resources_from(arguments)
-    resolve_precision(resources.precision, device)
-    restorer = Restorer(device, options=options)
+    restorer = Restorer(device, options=options, resources=resources)
     with source.open("rb") as file:
         sha256 = sha256_of(file)
         photo = shared_decoder().decode(file, options.limits, salvage=options.salvage)

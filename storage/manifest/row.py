@@ -275,7 +275,7 @@ class ManifestRow:
     )
     precision: str | None = field(
         default=None,
-        metadata=column("How networks calculated: fp32, bf16 or fp16; null where none ran"),
+        metadata=column("In which these models calculated: fp32, bf16 or fp16"),
     )
     status: Status = field(
         default=Status.FAILED,

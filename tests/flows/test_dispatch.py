@@ -73,7 +73,10 @@ def test_each_process_gets_a_gpu_of_those_that_are_visible(monkeypatch: pytest.M
         "GPU-7f",
     ]
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    assert [each["CUDA_VISIBLE_DEVICES"] for each in environments(2, "cuda")] == ["0", "1"]
+    monkeypatch.setattr("flows.workers.available_cores", lambda: 8)
+    pair = environments(2, "cuda")
+    assert [each["CUDA_VISIBLE_DEVICES"] for each in pair] == ["0", "1"]
+    assert [each["OMP_NUM_THREADS"] for each in pair] == ["4", "4"]
     with pytest.raises(UsageError, match=r"this machine has 3 GPU\(s\)"):
         environments(4, "auto")
 
@@ -83,7 +86,7 @@ def test_without_gpus_the_cores_are_shared(
     monkeypatch: pytest.MonkeyPatch, gpus: int, device: str
 ) -> None:
     monkeypatch.setattr("flows.workers.gpu_count", lambda: gpus)
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("flows.workers.available_cores", lambda: 8)
     each = environments(3, device)
     threads = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
     assert each == [{"CUDA_VISIBLE_DEVICES": "", **threads}] * 3

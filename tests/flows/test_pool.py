@@ -164,7 +164,7 @@ def test_workers_with_other_software_are_refused(
 
 
 def test_a_process_on_the_cpu_uses_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("flows.workers.available_cores", lambda: 2)
     with (
         local_cluster(environments(1, "cpu")) as cluster,
         distributed.Client(cluster) as client,
