@@ -217,6 +217,12 @@ class DecoderPool:
         with self._changed:
             return tuple(each.pid for each in self._all if each.pid is not None)
 
+    @property
+    def idle(self) -> int:
+        """How many decoders have nothing to do."""
+        with self._changed:
+            return len(self._idle)
+
     def close(self) -> None:
         """End the processes, each when it has done the photo that it is at work on."""
         with self._changed:
