@@ -264,7 +264,8 @@ class ManifestRow:
     )
     seconds_assess: float | None = field(default=None, metadata=column("Time to assess", "s"))
     seconds_restore: float | None = field(
-        default=None, metadata=column("Time in the restoration steps", "s")
+        default=None,
+        metadata=column("Time in the restoration steps, waiting for the device included", "s"),
     )
     seconds_encode: float | None = field(default=None, metadata=column("Time to encode", "s"))
     seconds_put: float | None = field(
