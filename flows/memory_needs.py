@@ -22,8 +22,8 @@ COPIES_MAPPED: Final = 2.5
 
 Scans were taken all the way (denoise and colorize with `--keep-grain 0.3`; denoise, deblur and
 colorize), with a filter in the place of the networks, and the peak of what all processes of ours
-held in memory was taken (`python -m tests.benchmarks.memory`), less that of half a megapixel (0.47 to
-0.53 GB), 10^9 bytes, for 8 bits / 16 bits:
+held in memory was taken (`python -m tests.benchmarks.memory`), less that of half a megapixel, 0.47
+to 0.53 GB; 10^9 bytes, for 8 bits / 16 bits:
 
 | megapixels | 2 | 6 | 12 | 20 | 24 | 50 | 100 |
 | --- | --- | --- | --- | --- | --- | --- | --- |

@@ -265,7 +265,7 @@ class ManifestRow:
     seconds_assess: float | None = field(default=None, metadata=column("Time to assess", "s"))
     seconds_restore: float | None = field(
         default=None,
-        metadata=column("Time in the restoration steps, waiting for the device included", "s"),
+        metadata=column("Time in the restoration steps, and waiting for the device", "s"),
     )
     seconds_encode: float | None = field(default=None, metadata=column("Time to encode", "s"))
     seconds_put: float | None = field(
