@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from flows.crew import Crew, Passage, crew_for
 from flows.photo import process
-from flows.progress import current_reporter, describe_row
+from flows.progress import describe_row
 from flows.rows import Outcome, Workshop
 from flows.stopping import stop_requested
+from restoration.codec import shared_decoder
 from restoration.models import resolve_device
 from restoration.recipe import Options
+from restoration.resources import Resources
 from restoration.restore import Restorer
 from storage import AlreadyExists, DestinationStore, NotFound, open_destination, open_source
 from storage.manifest import (
@@ -25,9 +29,8 @@ from storage.manifest import (
     read_worklist,
 )
 
-GROUP_MEGAPIXELS = 6.0
-"""Photos that go through the networks together; a larger photo goes alone."""
-GROUP_PHOTOS = 16
+LICENCE_EVERY_S = 5.0
+"""Seconds between two looks at whether a batch's work-list is still there."""
 MAX_NAMED_FAILURES = 50
 
 
@@ -44,6 +47,7 @@ class BatchOrder:
         options: what is done.
         device: auto, cpu or cuda.
         topic: of a cluster's events, under which a worker reports its photos; "" for none.
+        resources: that each process that works on the run's batches may use.
     """
 
     source: str
@@ -54,6 +58,7 @@ class BatchOrder:
     options: Options
     device: str
     topic: str = ""
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True)
@@ -126,43 +131,74 @@ def run_batch(order: BatchOrder) -> BatchSummary:
         items = read_worklist(destination, order.worklist)
     except NotFound:  # a worker that died after its work: the engine has the batch done again
         return recorded(destination, order)
+    crew = crew_for(order.resources, order.device)
+    device = resolve_device(order.device)
     workshop = Workshop(
         source=source,
         destination=destination,
-        restorer=Restorer(resolve_device(order.device), options=order.options),
+        restorer=Restorer(device, options=order.options, resources=crew.resources),
         options=order.options,
         run_id=order.run_id,
+        decoder=shared_decoder(crew.threads),
+        budget=crew.budget,
     )
-    return _work_through(items, workshop, order)
+    return _work_through(items, workshop, order, crew)
 
 
-def _work_through(items: Sequence[WorkItem], workshop: Workshop, order: BatchOrder) -> BatchSummary:
+def _work_through(
+    items: Sequence[WorkItem], workshop: Workshop, order: BatchOrder, crew: Crew
+) -> BatchSummary:
     destination = workshop.destination
-    outcomes: list[Outcome] = []
-    stopped, is_ours = False, True
+    licence = _Licence(destination, order)
+    passage = Passage(crew, lambda item: process(item, workshop))
+    is_ours = True
     try:
-        for group in groups(items):
-            stopped = stop_requested(order.run_id)
-            is_ours = stopped or _is_wanted(destination, order)
-            if stopped or not is_ours:
-                break
-            current_reporter().started([item.path for item in group])
-            for outcome in process(group, workshop):
-                outcomes.append(outcome)
-                current_reporter().done(outcome.row, was_unchanged=outcome.was_unchanged)
+        passage.take(items, licence.allows)
     finally:
         # Also when the disk is full: what was published should be known, if there is room left.
+        outcomes = passage.in_order()
         if outcomes:
             rows = [outcome.row for outcome in outcomes]
-            is_ours = _is_wanted(destination, order) and publish_part(destination, order, rows)
-    if not is_ours:
+            is_ours = licence.is_there() and publish_part(destination, order, rows)
+    if not (is_ours and licence.holds):
         return recorded(destination, order, items)
     destination.delete(order.worklist)
-    return summarise(outcomes, stopped=stopped)
+    return summarise(outcomes, stopped=licence.stopped)
 
 
-def _is_wanted(destination: DestinationStore, order: BatchOrder) -> bool:
-    return destination.size(order.worklist) is not None
+class _Licence:
+    """Whether a batch may take another photo.
+
+    The work-list is looked at when the batch begins, and then every `LICENCE_EVERY_S` at most: in
+    a bucket that is a request, which would keep a GPU waiting for each photo. Who has lost the
+    licence works in vain for so long, and publishes no row: that is asked again before.
+
+    Attributes:
+        stopped: whether the run was asked to stop.
+        holds: whether the work-list was there when it was last looked at.
+    """
+
+    def __init__(self, destination: DestinationStore, order: BatchOrder) -> None:
+        self._destination = destination
+        self._order = order
+        self._looked_s: float | None = None
+        self.stopped = False
+        self.holds = True
+
+    def allows(self, _item: WorkItem) -> bool:
+        """Whether a photo may be taken in hand now."""
+        self.stopped = stop_requested(self._order.run_id)
+        if self.stopped:
+            return False
+        now = time.monotonic()
+        if self._looked_s is None or now - self._looked_s >= LICENCE_EVERY_S:
+            self._looked_s = now
+            self.holds = self.is_there()
+        return self.holds
+
+    def is_there(self) -> bool:
+        """Whether the work-list is there."""
+        return self._destination.size(self._order.worklist) is not None
 
 
 def recorded(
@@ -213,21 +249,6 @@ def publish_part(
     except AlreadyExists:
         return False
     return True
-
-
-def groups(items: Sequence[WorkItem]) -> Iterator[list[WorkItem]]:
-    """Cut a work-list into runs of photos that fit in memory together, keeping its order."""
-    group: list[WorkItem] = []
-    megapixels = 0.0
-    for item in items:
-        is_full = megapixels + item.megapixels > GROUP_MEGAPIXELS
-        if group and (is_full or len(group) == GROUP_PHOTOS):
-            yield group
-            group, megapixels = [], 0.0
-        group.append(item)
-        megapixels += item.megapixels
-    if group:
-        yield group
 
 
 def summarise(outcomes: Sequence[Outcome], *, stopped: bool = False) -> BatchSummary:

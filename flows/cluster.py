@@ -153,6 +153,8 @@ class ClusterPool(BatchPool):
         if "started" in report:
             self._in_work[order.number] = tuple(report["started"])
             return
+        left = (each for each in self._in_work.get(order.number, ()) if each != report["source"])
+        self._in_work[order.number] = tuple(left)
         seen = self._seen.setdefault(order.number, set())
         if report["source"] in seen:  # done again, its first worker having died
             return
@@ -175,7 +177,7 @@ class EventReporter:
         self._order = order
 
     def started(self, photos: Sequence[str]) -> None:
-        """Say which photos are taken in hand."""
+        """Say which photos are in work."""
         self._send(started=[_utf8(photo) for photo in photos])
 
     def planned(self, photos: int) -> None:
@@ -282,7 +284,7 @@ def local_cluster(environments: Sequence[dict[str, str]]) -> distributed.SpecClu
                 "resources": {GPU: 1},
                 "env": {**environment, "PREFECT_LOGGING_LEVEL": logging.getLevelName(level)},
                 # Dask would pause or end a worker that takes more than an equal share of memory;
-                # a run bounds its memory itself, by the megapixels that it works on.
+                # a run bounds its memory itself (`--memory`).
                 "memory_limit": 0,
                 "silence_logs": quiet,
                 "dashboard": False,

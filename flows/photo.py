@@ -2,8 +2,8 @@
 
     crawl → decode → assess → plan → restore → encode → put → manifest row
 
-Photographs go in small groups, so that the tiles of several share the networks' batches; apart
-from that each is on its own: whatever happens to one becomes its manifest row.
+Each photograph is on its own: whatever happens to one becomes its manifest row. Several are on
+their way at once, in threads of `flows.crew`; they share the networks, the decoders and the memory.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import islice
 
 from flows.measured import measured_row
-from flows.publishing import Publication, sha256_of, with_output
+from flows.memory_needs import bytes_needed, estimated_bytes
+from flows.originals import Original, open_original
+from flows.publishing import Publication, with_output
 from flows.reviews import REJECTED_REASON, concluded, is_rejected, still_about
 from flows.rows import (
     Outcome,
@@ -29,8 +30,9 @@ from flows.rows import (
 )
 from flows.up_to_date import UNKNOWN_SETTINGS
 from restoration.assess import assess
-from restoration.codec import Page
+from restoration.codec import Page, Photo
 from restoration.plan import Step, make_plan, nothing_planned
+from restoration.precision import Precision
 from restoration.recipe import Options
 from restoration.restore import Restored
 from storage import EndsRun, EntryKind, StorageError
@@ -40,30 +42,25 @@ MAX_REDOS = 2
 """How often a photo is done again that was replaced while it was being worked on."""
 
 
-def process(
-    items: Sequence[WorkItem], workshop: Workshop, *, redos: int = MAX_REDOS
-) -> Iterator[Outcome]:
-    """Take a group of photos all the way; yields one outcome for each, in order.
+def process(item: WorkItem, workshop: Workshop, *, redos: int = MAX_REDOS) -> Outcome:
+    """Take a photo all the way; several threads may do so with one workshop.
 
     A photo that is replaced in the archive meanwhile is looked at again and done again.
 
     Args:
-        items: the photos.
-        workshop: what they share.
+        item: the photo.
+        workshop: what it shares with others.
         redos: how often a photo that keeps changing is done again before it fails.
 
     Raises:
         EndsRun: the destination is full or the credentials expired; every further photo would
             meet the same.
     """
-    for item, outcome in zip(items, _attempt(items, workshop), strict=True):
-        again = _looked_at_again(item, workshop) if outcome.source_changed and redos else None
-        if again is not None:
-            yield from process([again], workshop, redos=redos - 1)
-        elif outcome.was_unchanged:
-            yield outcome
-        else:
-            yield replace(outcome, row=concluded(outcome.row))
+    outcome = _attempt(item, workshop)
+    again = _looked_at_again(item, workshop) if outcome.source_changed and redos else None
+    if again is not None:
+        return process(again, workshop, redos=redos - 1)
+    return outcome if outcome.was_unchanged else replace(outcome, row=concluded(outcome.row))
 
 
 def _looked_at_again(item: WorkItem, workshop: Workshop) -> WorkItem | None:
@@ -86,44 +83,28 @@ def _looked_at_again(item: WorkItem, workshop: Workshop) -> WorkItem | None:
     )
 
 
-def _attempt(items: Sequence[WorkItem], workshop: Workshop) -> Iterator[Outcome]:
-    prepared = [prepare(item, workshop) for item in items]
-    ready = [entry for entry in prepared if isinstance(entry, Prepared)]
-    results = _restored(ready, workshop)
-    for entry in prepared:
-        if isinstance(entry, Outcome):
-            yield entry
-            continue
-        own, seconds = results.pop(entry.item.path)
-        yield finish(entry, own, workshop.under(entry.item), seconds_restore=seconds)
-
-
-def _restored(
-    photos: Sequence[Prepared], workshop: Workshop
-) -> dict[str, tuple[list[Restored | Exception], float]]:
-    """What became of the pages of each photo, by its path, and the seconds that it took.
-
-    Photos that people chose the same settings for, or none, go through the networks together.
-    """
-    by_settings: dict[str | None, list[Prepared]] = {}
-    for photo in photos:
-        by_settings.setdefault(photo.item.settings, []).append(photo)
-    done: dict[str, tuple[list[Restored | Exception], float]] = {}
-    for alike in by_settings.values():
-        planned = [page for photo in alike for page in photo.pages]
+def _attempt(item: WorkItem, workshop: Workshop) -> Outcome:
+    with ExitStack() as held:  # files, and memory that is reserved
+        prepared = prepare(item, workshop, held)
+        if isinstance(prepared, Outcome):
+            return prepared
+        own = workshop.under(prepared.item)
         started = time.perf_counter()
-        restorer = workshop.under(alike[0].item).restorer
-        results = iter(restorer.restore([each.job for each in planned]))
-        megapixels = sum(each.page.megapixels for each in planned if each.plan.steps)
-        seconds = (time.perf_counter() - started) / max(megapixels, 1e-9)
-        for photo in alike:
-            share = sum(each.page.megapixels for each in photo.pages if each.plan.steps)
-            done[photo.item.path] = list(islice(results, len(photo.pages))), seconds * share
-    return done
+        results = own.restorer.restore([each.job for each in prepared.pages])
+        return finish(prepared, results, own, seconds_restore=time.perf_counter() - started)
 
 
-def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
-    """Read, decode, assess and plan one photo; an outcome where its way ends here."""
+def prepare(item: WorkItem, workshop: Workshop, held: ExitStack) -> Prepared | Outcome:
+    """Read, decode, assess and plan one photo; an outcome where its way ends here.
+
+    Args:
+        item: the photo.
+        workshop: what it shares with others.
+        held: closes its files, and gives back the memory that it reserved, at the end of its way.
+
+    Raises:
+        EndsRun: see `process`.
+    """
     row = blank_row(item, workshop)
     if item.problem:
         status = status_of_problem(item)
@@ -132,32 +113,63 @@ def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
         )
     try:
         started = time.perf_counter()
-        with workshop.source.open(item.path, etag=item.source_etag) as file:
-            item = replace(item, source_version_id=file.entry.version_id)
-            row = replace(blank_row(item, workshop), source_sha256=sha256_of(file))
-            if item.previous_sha256 and item.previous_sha256 == row.source_sha256:
-                carried = carried_over(item, workshop)
-                if carried is not None:
-                    return Outcome(carried, was_unchanged=True)
-            options = workshop.options
-            photo = workshop.decoder.decode(file, options.limits, salvage=options.salvage)
-        decoded = time.perf_counter()
-        item, notes = still_about(item, row.source_sha256 or "")
-        options = workshop.under(item).options
-        rejected = is_rejected(item)
-        return Prepared(
-            item,
-            row.source_sha256 or "",
-            photo,
-            tuple(planned_page(page, options, rejected=rejected) for page in photo.pages),
-            seconds_decode=decoded - started,
-            seconds_assess=time.perf_counter() - decoded,
-            notes=notes,
-        )
+        original = open_original(item, workshop, held)
+        seconds_read = time.perf_counter() - started
+        item = replace(item, source_version_id=original.version_id)
+        row = replace(blank_row(item, workshop), source_sha256=original.sha256)
+        if item.previous_sha256 and item.previous_sha256 == row.source_sha256:
+            carried = carried_over(item, workshop)
+            if carried is not None:
+                return Outcome(carried, was_unchanged=True)
+        photo, seconds_decode = _decoded(item, original, workshop, held)
+        return _planned(item, original, photo, workshop, seconds_read + seconds_decode)
     except EndsRun:
         raise
     except Exception as error:
         return failed(row, error)
+
+
+def _decoded(
+    item: WorkItem, original: Original, workshop: Workshop, held: ExitStack
+) -> tuple[Photo, float]:
+    """Decode a photo, once there is memory for it; and the seconds without the waiting for that.
+
+    The work-list does not know everything of everybody (`flows.memory_needs`). A photo that turns
+    out larger than there is room for gives everything back and waits for its turn again.
+    """
+    needed, options = estimated_bytes(item), workshop.options
+    while True:
+        with ExitStack() as reserved:
+            reservation = workshop.budget.reserve(needed)
+            reserved.callback(reservation.release)
+            started = time.perf_counter()
+            photo = workshop.decoder.decode(original.file, options.limits, salvage=options.salvage)
+            seconds = time.perf_counter() - started
+            needed = bytes_needed(photo)
+            if reservation.resize(needed):
+                held.push(reserved.pop_all())
+                return photo, seconds
+        del photo
+
+
+def _planned(
+    item: WorkItem, original: Original, photo: Photo, workshop: Workshop, seconds_decode: float
+) -> Prepared:
+    """Assess a photo and plan what is done to it."""
+    started = time.perf_counter()
+    item, notes = still_about(item, original.sha256)
+    options, rejected = workshop.under(item).options, is_rejected(item)
+    pages = tuple(planned_page(page, options, rejected=rejected) for page in photo.pages)
+    return Prepared(
+        item,
+        original.sha256,
+        photo,
+        pages,
+        seconds_decode=seconds_decode,
+        seconds_assess=time.perf_counter() - started,
+        notes=notes,
+        original=original.file if original.is_kept else None,
+    )
 
 
 def status_of_problem(item: WorkItem) -> Status:
@@ -204,6 +216,7 @@ def finish(
             keep_grain=row.keep_grain if Step.DENOISE in taken else None,
             models=tuple(used[step].name for step in taken),
             model_sha256=tuple(used[step].sha256 for step in taken),
+            precision=_precision(done),
             notes=tuple(dict.fromkeys((*row.notes, *_found(done)))),
         )
         measured = measured_row(came_out, prepared, done)
@@ -230,6 +243,12 @@ def _publish(
         row.restored_path, row.colorized_path, row.access_path, row.sidecar_path
     )
     return row
+
+
+def _precision(results: Sequence[Restored]) -> str | None:
+    """Of the networks whose work is in the results; that of colour is fp32 beside any other."""
+    found = [model.precision.value for each in results for model in each.models]
+    return next((each for each in found if each != Precision.FP32), found[0] if found else None)
 
 
 def _found(results: Sequence[Restored]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from flows.stopping import request_stop, stop_requested
 from flows.workers import ClusterError
 
 THREAD_CAPACITY = 2
-"""Batches of a run on one device: one in work, one waiting while the crawl goes on."""
+"""Batches of a run on one device: the second one begins when the first has taken its last photo."""
 
 _LOOK_UP_EVERY_S = 0.5
 
@@ -47,7 +47,7 @@ class LostBatch:
 
 
 class BatchPool:
-    """Runs batches as Prefect tasks on one device of this process, one at a time.
+    """Runs batches as Prefect tasks on one device of this process, which they take turns at.
 
     A context manager: batches are submitted inside.
 
@@ -142,5 +142,5 @@ class BatchPool:
 
 
 def thread_pool() -> BatchPool:
-    """A pool on one device of this process: a batch keeps it busy by itself."""
-    return BatchPool(ThreadPoolTaskRunner(max_workers=1))
+    """A pool on one device of this process."""
+    return BatchPool(ThreadPoolTaskRunner(max_workers=THREAD_CAPACITY))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import Counter
 from contextlib import contextmanager, suppress
@@ -45,7 +46,7 @@ class Reporter(Protocol):
     """Is told of every photo as it is done."""
 
     def started(self, photos: Sequence[str]) -> None:
-        """These photos, by their paths in the source, are taken in hand together."""
+        """These photos, by their paths in the source, are in work now: one of them from now on."""
 
     def planned(self, photos: int) -> None:
         """`photos` more are waiting to be done."""
@@ -90,6 +91,7 @@ class Counting:
         self.finished = 0
         self.megapixels = 0.0
         self.since: float | None = None
+        self._counting = threading.Lock()
 
     def started(self, photos: Sequence[str]) -> None:
         """Photos count when they are done."""
@@ -104,13 +106,14 @@ class Counting:
         self.counts["unchanged"] += photos
 
     def count(self, row: ManifestRow, was_unchanged: bool) -> None:
-        """Count a photo that is done."""
-        self.finished += 1
-        if was_unchanged:
-            self.counts["unchanged"] += 1
-            return
-        self.counts[row.status] += 1
-        self.megapixels += (row.width or 0) * (row.height or 0) / 1e6
+        """Count a photo that is done: two batches of a process may end one each at a time."""
+        with self._counting:
+            self.finished += 1
+            if was_unchanged:
+                self.counts["unchanged"] += 1
+                return
+            self.counts[row.status] += 1
+            self.megapixels += (row.width or 0) * (row.height or 0) / 1e6
 
     @property
     def megapixels_per_second(self) -> float:

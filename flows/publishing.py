@@ -27,15 +27,13 @@ from restoration.codec.metadata.model import AppliedStep
 from restoration.errors import EncodeError
 from restoration.restore import Restored
 from storage import (
-    DestinationStore,
     EndsRun,
     NotFound,
     SourceChanged,
-    SourceStore,
     StorageError,
     StoredObject,
 )
-from storage.manifest import ManifestRow, WorkItem
+from storage.manifest import ManifestRow
 
 
 @dataclass(frozen=True)
@@ -183,13 +181,7 @@ class Publication:
             return encoded
         workshop, prepared = self._workshop, self._prepared
         if encoded.file is None:
-            return publish_original(
-                workshop.destination,
-                encoded.path,
-                workshop.source,
-                prepared.item,
-                prepared.sha256,
-            )
+            return publish_original(workshop, encoded.path, prepared)
         started = time.perf_counter()
         stored = workshop.destination.put(encoded.path, encoded.file)
         seconds_put = time.perf_counter() - started
@@ -217,7 +209,11 @@ class Publication:
         return Published(stored, 0.0, time.perf_counter() - started)
 
     def remove_stale(self, *kept: str | None) -> None:
-        """Remove outputs of earlier runs, except these: other formats, no colour, not asked for."""
+        """Remove outputs of earlier runs, except these: other formats, no colour, not asked for.
+
+        What may be another photo's is left alone by what the archive holds and earlier runs did,
+        never by what became of that photo just now: the two may be in work at the same time.
+        """
         item, destination = self._prepared.item, self._workshop.destination
         stale = set(item.earlier_outputs) - set(kept)
         if item.may_have_others:
@@ -268,18 +264,22 @@ class Publication:
         return Encoded(path, file, time.perf_counter() - started, notes)
 
 
-def publish_original(
-    destination: DestinationStore, path: str, source: SourceStore, original: WorkItem, sha256: str
-) -> Published:
-    """Store the bytes of `original` itself, if they are still those that were assessed.
+def publish_original(workshop: Workshop, path: str, photo: Prepared) -> Published:
+    """Store the bytes of an original itself: those that were kept, or those that are there.
 
     Raises:
-        SourceChanged: they are not.
+        SourceChanged: they are no longer those that were assessed.
         StorageError: one of the stores failed.
     """
     started = time.perf_counter()
-    with source.open(original.path, etag=original.source_etag) as file:
-        stored = destination.put(path, cast(BinaryIO, VerifyingReader(file, sha256)))
+    with ExitStack() as opened:
+        file = photo.original
+        if file is None:
+            item = photo.item
+            file = opened.enter_context(workshop.source.open(item.path, etag=item.source_etag))
+        file.seek(0)
+        verified = cast(BinaryIO, VerifyingReader(file, photo.sha256))
+        stored = workshop.destination.put(path, verified)
     return Published(stored, 0.0, time.perf_counter() - started)
 
 

@@ -25,12 +25,14 @@ from flows.pool import BatchPool, thread_pool
 from flows.records import keep_books, run_record
 from flows.run_ids import latest_run_id, new_run_id
 from flows.sweeping import sweep_after_killed_runs
-from flows.workers import Workers, check_server_for, parse_workers
+from flows.workers import Workers, check_device, check_server_for, parse_workers, shared
 from restoration.codec import AccessCopies, Limits, Signing
 from restoration.errors import UsageError
-from restoration.models import choose_models, resolve_device
+from restoration.models import choose_models
 from restoration.plan import parse_steps
+from restoration.precision import AUTO
 from restoration.recipe import Options
+from restoration.resources import Resources
 from storage import open_destination, open_source
 
 # What Prefect checks before a run starts, and shows in its form. The patterns let through all that
@@ -133,6 +135,10 @@ def restore_archive(
     c2pa_key: Place | None = None,
     force: bool = False,
     workers: WorkersText | None = None,
+    memory_gb: Positive | None = None,
+    gpu_memory_gb: Positive | None = None,
+    threads: Annotated[int, Field(ge=1)] | None = None,
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = AUTO,
     notify: str | None = None,
 ) -> RunSummary:
     """Restore an archive of photographs.
@@ -170,6 +176,12 @@ def restore_archive(
         force: redo photos that are unchanged since an earlier run.
         workers: local:N for as many processes, each with a device of its own, or the address of
             a Dask scheduler; one device of this process by default.
+        memory_gb: that the photos in work in one process share, 10^9 bytes; half of what is
+            available by default.
+        gpu_memory_gb: that one process takes of its GPU, 10^9 bytes; what is free by default.
+        threads: photos in work at once in one process; by default some more than it has cores.
+        precision: in which networks calculate; auto is fp16 on GPUs, bf16 on processors that are
+            made for it, else fp32.
         notify: Prefect notification block that hears of failures, such as slack-webhook/archive.
 
     Raises:
@@ -207,9 +219,10 @@ def restore_archive(
     )
     where = parse_workers(workers)
     check_server_for(where, server_url())
-    if where.kind != "cluster":  # whose machines may have other devices than this one
-        resolve_device(device)
-    order = BatchOrder(source, destination, "", "", 0, options, device)
+    resources = Resources(memory_gb, gpu_memory_gb, threads, precision)
+    check_device(where, device, resources)
+    shares = shared(resources, where)
+    order = BatchOrder(source, destination, "", "", 0, options, device, resources=shares)
     with program_set_aside(), progress_artifact(source):
         summary = _run(order, request, where)
     summary_artifact(summary, source, destination)

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
+from flows.budget import UNLIMITED, MemoryBudget
 from flows.reviews import listed_with_review, settings_reasons
 from flows.version import software_version
 from restoration.assess import Assessment
-from restoration.codec import DecoderProcess, Page, Photo, shared_decoder
+from restoration.codec import DecoderPool, Page, Photo, shared_decoder
 from restoration.errors import RestorationError, UnsupportedPhoto
 from restoration.plan import Plan, Step
 from restoration.recipe import Options, recipe_id
 from restoration.restore import Job, Restorer
 from restoration.settings import options_under
 from storage import Archived, DestinationStore, SourceChanged, SourceStore, StorageError
-from storage.manifest import ManifestIndex, ManifestRow, Status, WorkItem
+from storage.manifest import KnownPhoto, ManifestIndex, ManifestRow, Status, WorkItem
 
 
 @dataclass(frozen=True)
 class Workshop:
     """What every photo of a batch shares: stores, networks, options, identity.
 
-    Options are a run's, or those of photos that have settings of their own: see `under`.
+    Options are a run's, or those of photos that have settings of their own: see `under`. Several
+    threads use one at once.
+
+    Attributes:
+        source: where the originals are.
+        destination: where outputs go.
+        restorer: the networks.
+        options: what is done.
+        run_id: of the run.
+        decoder: decodes originals.
+        budget: memory that the photos in work share.
     """
 
     source: SourceStore
@@ -32,12 +44,13 @@ class Workshop:
     restorer: Restorer
     options: Options
     run_id: str
-    decoder: DecoderProcess = field(default_factory=shared_decoder)
+    decoder: DecoderPool = field(default_factory=shared_decoder)
+    budget: MemoryBudget = UNLIMITED
 
     @property
-    def earlier(self) -> ManifestIndex:
+    def earlier(self) -> EarlierRuns:
         """What earlier runs did; loaded when the first touched photo of a run asks."""
-        return _earlier_runs.index(self.destination, self.run_id)
+        return EarlierRuns(self.destination, self.run_id)
 
     def under(self, item: WorkItem) -> Workshop:
         """This workshop, or one with the options of a photo that has settings of its own.
@@ -55,17 +68,39 @@ class Workshop:
         return recipe_id(self.options, used, device=self.restorer.device.type)
 
 
-class _EarlierRuns:
+@dataclass(frozen=True)
+class EarlierRuns:
+    """What the runs before a run did. Safe to be asked from several threads, which take turns."""
+
+    destination: DestinationStore
+    run_id: str
+
+    def row(self, source: str) -> ManifestRow | None:
+        """See `ManifestIndex.row`."""
+        with _index_of.turn:
+            return _index_of.run(self.destination, self.run_id).row(source)
+
+    def lookup(self, sources: Sequence[str]) -> list[KnownPhoto | None]:
+        """See `ManifestIndex.lookup`."""
+        with _index_of.turn:
+            return _index_of.run(self.destination, self.run_id).lookup(sources)
+
+
+class _IndexOf:
     """The manifest's index, read once for all batches of a run that this process does.
 
     Rows of the run itself, which it may lack, are never asked for.
+
+    Attributes:
+        turn: held by whoever uses the index: it reads from one open file.
     """
 
     def __init__(self) -> None:
+        self.turn = threading.Lock()
         self._of = ("", "")
         self._index: ManifestIndex | None = None
 
-    def index(self, destination: DestinationStore, run_id: str) -> ManifestIndex:
+    def run(self, destination: DestinationStore, run_id: str) -> ManifestIndex:
         """The index as it was when the run first asked; that of the run before is closed."""
         if self._index is not None and self._of == (destination.url, run_id):
             return self._index
@@ -77,7 +112,7 @@ class _EarlierRuns:
         return self._index
 
 
-_earlier_runs = _EarlierRuns()
+_index_of = _IndexOf()
 
 
 @dataclass(frozen=True)
@@ -122,6 +157,7 @@ class Prepared:
         seconds_decode: that reading and decoding took.
         seconds_assess: that measuring took.
         notes: what was found before it was decoded.
+        original: its bytes, where they came over a network and were kept; open, closed by others.
     """
 
     item: WorkItem
@@ -131,6 +167,7 @@ class Prepared:
     seconds_decode: float
     seconds_assess: float
     notes: tuple[str, ...] = ()
+    original: BinaryIO | None = field(default=None, repr=False)
 
     @property
     def steps(self) -> tuple[Step, ...]:

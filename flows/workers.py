@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from flows.budget import memory_for
 from restoration.errors import UsageError
-from restoration.models import gpu_count
+from restoration.models import gpu_count, resolve_device
+from restoration.precision import resolve_precision
+from restoration.resources import Resources, available_cores
 
 _LOCAL: Final = re.compile(r"local:([1-9]\d{0,3})")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -87,8 +90,18 @@ def check_server_for(workers: Workers, server: str | None) -> None:
     )
 
 
+def check_device(workers: Workers, device: str, resources: Resources) -> None:
+    """See that this machine has the device, and that it calculates as it is asked to.
+
+    Raises:
+        UsageError: it has not, or does not; of the workers of a cluster each sees for itself.
+    """
+    if workers.kind != "cluster":
+        resolve_precision(resources.precision, resolve_device(device))
+
+
 def environments(count: int, device: str) -> list[dict[str, str]]:
-    """The environment of each of `count` processes: its own GPU, or its share of the CPU's cores.
+    """The environment of each of `count` processes: its share of the cores, and a GPU, if any.
 
     Args:
         count: how many processes.
@@ -98,11 +111,21 @@ def environments(count: int, device: str) -> list[dict[str, str]]:
         UsageError: more processes than GPUs.
     """
     gpus = 0 if device == "cpu" else gpu_count()
+    cores = dict.fromkeys(THREAD_SETTINGS, str(max(1, available_cores() // count)))
     if not gpus:
-        threads = max(1, (os.cpu_count() or 1) // count)
-        return [_CPU | dict.fromkeys(THREAD_SETTINGS, str(threads))] * count
+        return [_CPU | cores] * count
     if count > gpus:
         raise UsageError(f"--workers local:{count}: this machine has {gpus} GPU(s), one for each")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     names = visible.split(",") if visible else [str(number) for number in range(gpus)]
-    return [{"CUDA_VISIBLE_DEVICES": name.strip()} for name in names[:count]]
+    return [cores | {"CUDA_VISIBLE_DEVICES": name.strip()} for name in names[:count]]
+
+
+def shared(resources: Resources, workers: Workers) -> Resources:
+    """What each process of a run may use: of memory an equal share, unless the user said how much.
+
+    On machines of a cluster each worker finds out by itself.
+    """
+    if workers.kind != "local" or resources.memory_gb is not None:
+        return resources
+    return replace(resources, memory_gb=max(memory_for(resources), 1) / 1e9 / workers.count)

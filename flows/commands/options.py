@@ -9,7 +9,9 @@ from restoration.codec import FORMATS, AccessCopies, Limits, Signing
 from restoration.codec.access import WEB_FORMATS
 from restoration.models import choose_models
 from restoration.plan import ALL_STEPS, parse_steps
+from restoration.precision import AUTO, PRECISIONS
 from restoration.recipe import Options
+from restoration.resources import Resources
 
 
 def add_restoration_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,6 +129,57 @@ def add_extra_arguments(parser: argparse.ArgumentParser) -> None:
         "--sidecar",
         action="store_true",
         help="a JSON file beside each restored photo that says what was found and done",
+    )
+
+
+def add_device_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Declare the arguments about how the networks use their device; returns their group."""
+    group = parser.add_argument_group("speed")
+    group.add_argument(
+        "--precision",
+        type=str.lower,
+        default=AUTO,
+        metavar="|".join(PRECISIONS),
+        help="in which networks calculate (default: fp16 on GPUs, bf16 on processors that are made "
+        "for it, else fp32)",
+    )
+    group.add_argument(
+        "--gpu-memory",
+        type=float,
+        metavar="GB",
+        help="of the GPU, for each process (default: what is free)",
+    )
+    return group
+
+
+def add_resource_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments about what a process of a run may use."""
+    group = add_device_arguments(parser)
+    group.add_argument(
+        "--memory",
+        type=float,
+        metavar="GB",
+        help="that the photos in work share, in each process (default: half of what is available)",
+    )
+    group.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="photos in work at once, in each process (default: some more than there are cores)",
+    )
+
+
+def resources_from(arguments: argparse.Namespace) -> Resources:
+    """What `add_resource_arguments`, or `add_device_arguments`, declared.
+
+    Raises:
+        UsageError: an amount that is not positive, or an unknown precision.
+    """
+    return Resources(
+        memory_gb=getattr(arguments, "memory", None),
+        gpu_memory_gb=arguments.gpu_memory,
+        threads=getattr(arguments, "threads", None),
+        precision=arguments.precision,
     )
 
 

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from flows.commands.options import add_file_arguments, add_restoration_arguments, options_from
+from flows.commands.options import (
+    add_device_arguments,
+    add_file_arguments,
+    add_restoration_arguments,
+    options_from,
+    resources_from,
+)
 from flows.outputs import Outputs
 from flows.photo import planned_page
 from flows.progress import QuietlyClosedConsole, printable
@@ -26,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     add_restoration_arguments(parser)
     add_file_arguments(parser)
+    add_device_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     source, output = arguments.photo, arguments.output
     options = replace(options_from(arguments), output_format=_output_format(source, output))
-    restorer = Restorer(resolve_device(arguments.device), options=options)
+    device, resources = resolve_device(arguments.device), resources_from(arguments)
+    restorer = Restorer(device, options=options, resources=resources)
     with source.open("rb") as file:
         sha256 = sha256_of(file)
         photo = shared_decoder().decode(file, options.limits, salvage=options.salvage)

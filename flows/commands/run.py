@@ -17,9 +17,11 @@ from rich.table import Table
 from flows.commands.options import (
     add_extra_arguments,
     add_file_arguments,
+    add_resource_arguments,
     add_restoration_arguments,
     archive_options_from,
     limits_from,
+    resources_from,
 )
 from flows.embedded_server import be_quiet, prefect_server, server_url
 from flows.planning import Request
@@ -32,9 +34,8 @@ from flows.progress import (
     reporting_to,
 )
 from flows.stopping import EXIT_INTERRUPTED, stopping_on_interrupt
-from flows.workers import check_server_for, environments, parse_workers
+from flows.workers import check_device, check_server_for, environments, parse_workers
 from restoration.errors import UsageError
-from restoration.models import resolve_device
 from storage import BadLocation, open_destination, open_source
 
 if TYPE_CHECKING:  # importing the flow imports Prefect, which takes seconds
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_restoration_arguments(parser)
     add_file_arguments(parser)
     add_extra_arguments(parser)
+    add_resource_arguments(parser)
     parser.add_argument("--include", action="append", default=[], metavar="GLOB")
     parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N photos in this run")
@@ -104,8 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     workers = parse_workers(arguments.workers)
-    if workers.kind != "cluster":  # a cluster's devices are its workers' own matter
-        resolve_device(arguments.device)
+    check_device(workers, arguments.device, resources_from(arguments))
     if workers.kind == "local":
         environments(workers.count, arguments.device)
     if workers.is_remote:  # asking Prefect takes a second
@@ -173,6 +174,7 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
             c2pa_key=arguments.c2pa_key,
             force=arguments.force,
             workers=arguments.workers,
+            **asdict(resources_from(arguments)),
         )
         return summary
 

@@ -18,7 +18,7 @@ from restoration.codec.limits import Limits
 from restoration.codec.orientation import upright
 from restoration.codec.pages import ColourModel, Page
 from restoration.codec.photo import Header, Photo
-from restoration.codec.process import DecoderProcess, shared_decoder
+from restoration.codec.process import DecoderPool, DecoderProcess, shared_decoder
 
 __all__ = [
     "FORMATS",
@@ -26,6 +26,7 @@ __all__ = [
     "SUFFIX_FORMATS",
     "AccessCopies",
     "ColourModel",
+    "DecoderPool",
     "DecoderProcess",
     "Header",
     "Limits",

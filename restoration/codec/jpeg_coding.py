@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,10 @@ Image.MAX_IMAGE_PIXELS = None
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 _MOST_BYTES_PER_PIXEL: Final = 8
+_PILLOWS_OWN: Final = ImageFile.MAXBLOCK
+_setting = threading.Lock()
+_needs: list[int] = [0]
+"""Bytes of the buffers that are in use."""
 DEFAULT_QUALITY: Final = 95
 """Of libjpeg's scale, with 4:4:4: what a restored photo loses to it is not seen."""
 
@@ -91,15 +96,19 @@ def write_jpeg(
 def _buffer_for(size: tuple[int, int], *, is_whole: bool) -> Iterator[None]:
     """Let Pillow hold a progressive file as a whole, which it must and expects to be small.
 
-    Noise at the finest steps takes more than its two bytes for a pixel: it would fail.
+    Noise at the finest steps takes more than its two bytes for a pixel: it would fail. Pillow has
+    one setting for all threads, which stays as large as any of them needs it.
     """
-    before = ImageFile.MAXBLOCK
-    if is_whole:
-        ImageFile.MAXBLOCK = max(before, _MOST_BYTES_PER_PIXEL * size[0] * size[1])
+    needed = _MOST_BYTES_PER_PIXEL * size[0] * size[1] if is_whole else 0
+    with _setting:
+        _needs.append(needed)
+        ImageFile.MAXBLOCK = max(_PILLOWS_OWN, *_needs)
     try:
         yield
     finally:
-        ImageFile.MAXBLOCK = before
+        with _setting:
+            _needs.remove(needed)
+            ImageFile.MAXBLOCK = max(_PILLOWS_OWN, *_needs)
 
 
 def _at_least_as_fine(coding: JpegCoding) -> list[list[int]]:

@@ -178,9 +178,79 @@ def _descriptor_of(file: BinaryIO) -> Iterator[int]:
         yield descriptor
 
 
-_shared = DecoderProcess()
+class DecoderPool:
+    """Decoder processes, each of which is started when all others are at work.
+
+    Safe to use from several threads. What a file does to its decoder, it does to no other.
+
+    Args:
+        size: processes at most.
+    """
+
+    def __init__(self, size: int = 1) -> None:
+        self._size = size
+        self._all: list[DecoderProcess] = []
+        self._idle: list[DecoderProcess] = []
+        self._changed = threading.Condition()
+
+    def decode(
+        self, file: BinaryIO, limits: Limits = DEFAULT_LIMITS, *, salvage: bool = False
+    ) -> Photo:
+        """See `DecoderProcess.decode`; waits for a process that is idle."""
+        decoder = self._take()
+        try:
+            return decoder.decode(file, limits, salvage=salvage)
+        finally:
+            with self._changed:
+                self._idle.append(decoder)
+                self._changed.notify()
+
+    def allow(self, size: int) -> None:
+        """Let there be so many processes, if there may not be more already."""
+        with self._changed:
+            self._size = max(self._size, size)
+            self._changed.notify_all()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of the processes that were started."""
+        with self._changed:
+            return tuple(each.pid for each in self._all if each.pid is not None)
+
+    @property
+    def idle(self) -> int:
+        """How many decoders have nothing to do."""
+        with self._changed:
+            return len(self._idle)
+
+    def close(self) -> None:
+        """End the processes, each when it has done the photo that it is at work on."""
+        with self._changed:
+            known = tuple(self._all)
+        for each in known:
+            each.close()
+
+    def _take(self) -> DecoderProcess:
+        with self._changed:
+            self._changed.wait_for(lambda: self._idle or len(self._all) < self._size)
+            if not self._idle:
+                self._all.append(DecoderProcess())
+                return self._all[-1]
+            # The last one that was used: where few are needed, the others' memory goes to the disk.
+            return self._idle.pop()
 
 
-def shared_decoder() -> DecoderProcess:
-    """The one decoder of this process; it ends with it."""
+PHOTOS_PER_DECODER: Final = 4
+"""Decoding is about a tenth of the work on a photo, a quarter where nothing is done to it."""
+
+_shared = DecoderPool()
+
+
+def shared_decoder(photos: int = 1) -> DecoderPool:
+    """The decoders of this process; they end with it.
+
+    Args:
+        photos: that may be in work at once, for which there are to be enough.
+    """
+    _shared.allow(-(-photos // PHOTOS_PER_DECODER))
     return _shared

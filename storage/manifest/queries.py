@@ -118,8 +118,8 @@ QUERIES: Final[dict[str, NamedQuery]] = {
     ),
     "slowest": NamedQuery(
         f"the {MANY} photos that took longest",
-        f"SELECT source, list_sum([{_STEPS}]) AS seconds, megapixels, pages, plan, device, {_STEPS}"
-        f" FROM photos ORDER BY seconds DESC NULLS LAST, source LIMIT {MANY}",
+        f"SELECT source, list_sum([{_STEPS}]) AS seconds, megapixels, pages, plan, device,"
+        f" precision, {_STEPS} FROM photos ORDER BY seconds DESC NULLS LAST, source LIMIT {MANY}",
     ),
     "runs": NamedQuery(
         "what each run did, how long it took, and cost with --price-per-hour",

@@ -264,7 +264,8 @@ class ManifestRow:
     )
     seconds_assess: float | None = field(default=None, metadata=column("Time to assess", "s"))
     seconds_restore: float | None = field(
-        default=None, metadata=column("Time in the restoration steps", "s")
+        default=None,
+        metadata=column("Time in the restoration steps, and waiting for the device", "s"),
     )
     seconds_encode: float | None = field(default=None, metadata=column("Time to encode", "s"))
     seconds_put: float | None = field(
@@ -272,6 +273,10 @@ class ManifestRow:
     )
     device: str | None = field(
         default=None, metadata=column("Where the networks ran, such as cpu or cuda:0")
+    )
+    precision: str | None = field(
+        default=None,
+        metadata=column("In which these models calculated: fp32, bf16 or fp16"),
     )
     status: Status = field(
         default=Status.FAILED,

@@ -71,10 +71,9 @@ def restore(source: Path, destination: Path, arguments: argparse.Namespace) -> N
     item = WorkItem("scan.tif", 0, 0, "file", "", arguments.megapixels, "")
     started = time.perf_counter()
     with Sampler() as sampler:
-        for outcome in process([item], workshop):
-            row = outcome.row
-            print(f"{row.status}: {row.width} x {row.height}, {row.mode}, {', '.join(row.plan)}")
-            print(row.error_message or f"{row.seconds_restore:.0f} s in the networks")
+        row = process(item, workshop).row
+    print(f"{row.status}: {row.width} x {row.height}, {row.mode}, {', '.join(row.plan)}")
+    print(row.error_message or f"{row.seconds_restore:.0f} s in the networks")
     print(
         f"peak {sampler.peak_gb:.2f} GB in all processes, {sampler.anonymous_gb:.2f} GB of it "
         f"anonymous; {time.perf_counter() - started:.0f} s in all"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import flows.photo
@@ -23,8 +24,10 @@ def dask_setup(worker: object) -> None:
     real_prepare = flows.photo.prepare
     real_request_stop = flows.stopping.request_stop
 
-    def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
-        for place in places:
+    first = threading.Semaphore()  # of each worker one photo is held, whichever thread has it
+
+    def prepare(item: WorkItem, workshop: Workshop, held: ExitStack) -> Prepared | Outcome:
+        for place in places if first.acquire(blocking=False) else ():
             try:
                 place.touch(exist_ok=False)
             except FileExistsError:
@@ -33,7 +36,7 @@ def dask_setup(worker: object) -> None:
                 announcements.write(f"{os.getpid()}\n")
             stopped.wait()
             break
-        return real_prepare(item, workshop)
+        return real_prepare(item, workshop, held)
 
     def request_stop(run_id: str = "") -> None:
         real_request_stop(run_id)

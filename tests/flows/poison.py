@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import ExitStack
 
 import flows.photo
 from flows.rows import Outcome, Prepared, Workshop
@@ -18,11 +19,11 @@ def dask_setup(worker: object) -> None:
     """Called by Dask in every worker process."""
     real = flows.photo.prepare
 
-    def prepare(item: WorkItem, workshop: Workshop) -> Prepared | Outcome:
+    def prepare(item: WorkItem, workshop: Workshop, held: ExitStack) -> Prepared | Outcome:
         if item.path.endswith("poison.png"):
             os.kill(os.getpid(), signal.SIGKILL)
         if item.path.endswith("full disk.png"):
             raise OutOfSpace("the disk is full")
-        return real(item, workshop)
+        return real(item, workshop, held)
 
     flows.photo.prepare = prepare

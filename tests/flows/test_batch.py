@@ -13,6 +13,7 @@ from flows.batch import BatchOrder, PartialBatch, publish_part, run_batch
 from flows.progress import SilentReporter, reporting_to
 from flows.rows import lost_row
 from restoration.recipe import Options
+from restoration.resources import Resources
 from storage import DestinationStore, NotFound, open_destination, open_source
 from storage.manifest import (
     ManifestIndex,
@@ -37,7 +38,7 @@ def store(tmp_path: Path) -> DestinationStore:
 
 @pytest.fixture
 def order(tmp_path: Path, store: DestinationStore) -> BatchOrder:
-    """Four small photos that need nothing, in groups of one."""
+    """Four small photos that need nothing, one at a time."""
     items = []
     for name in NAMES:
         data = encoded(scene(24, 24), "PNG")
@@ -45,7 +46,13 @@ def order(tmp_path: Path, store: DestinationStore) -> BatchOrder:
         items.append(WorkItem(name, len(data), 0, "file", "", 100.0, ""))
     worklist = write_worklist(store, "run-1", 0, items)
     source, target = str(tmp_path / "photos"), str(tmp_path / "restored")
-    return BatchOrder(source, target, worklist, "run-1", 0, Options(), "cpu")
+    one = Resources(threads=1)
+    return BatchOrder(source, target, worklist, "run-1", 0, Options(), "cpu", resources=one)
+
+
+@pytest.fixture(autouse=True)
+def _licence_before_each_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flows.batch, "LICENCE_EVERY_S", 0.0)
 
 
 class AfterPhotos(SilentReporter):

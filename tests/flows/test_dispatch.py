@@ -13,9 +13,10 @@ from flows.batch import BatchOrder, BatchSummary
 from flows.dispatch import MAX_ALONE, dispatched, pieces
 from flows.pool import LostBatch
 from flows.rows import lost_row
-from flows.workers import Workers, check_server_for, environments, parse_workers
+from flows.workers import Workers, check_server_for, environments, parse_workers, shared
 from restoration.errors import UsageError
 from restoration.recipe import Options
+from restoration.resources import Resources
 from storage import LocalDestination, OutOfSpace
 from storage.manifest import WorkItem, encode_rows, part_path, read_manifest, read_worklist
 from tests.flows.pools import QueuedPool
@@ -73,7 +74,10 @@ def test_each_process_gets_a_gpu_of_those_that_are_visible(monkeypatch: pytest.M
         "GPU-7f",
     ]
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    assert [each["CUDA_VISIBLE_DEVICES"] for each in environments(2, "cuda")] == ["0", "1"]
+    monkeypatch.setattr("flows.workers.available_cores", lambda: 8)
+    pair = environments(2, "cuda")
+    assert [each["CUDA_VISIBLE_DEVICES"] for each in pair] == ["0", "1"]
+    assert [each["OMP_NUM_THREADS"] for each in pair] == ["4", "4"]
     with pytest.raises(UsageError, match=r"this machine has 3 GPU\(s\)"):
         environments(4, "auto")
 
@@ -83,10 +87,20 @@ def test_without_gpus_the_cores_are_shared(
     monkeypatch: pytest.MonkeyPatch, gpus: int, device: str
 ) -> None:
     monkeypatch.setattr("flows.workers.gpu_count", lambda: gpus)
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("flows.workers.available_cores", lambda: 8)
     each = environments(3, device)
     threads = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
     assert each == [{"CUDA_VISIBLE_DEVICES": "", **threads}] * 3
+
+
+def test_processes_of_one_machine_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.workers.memory_for", lambda _: 8_000_000_000)
+    four, cluster = Workers("local", count=4), Workers("cluster", address="tcp://rack:8786")
+    wanted = Resources(threads=2, precision="fp32")
+    assert shared(wanted, four) == Resources(memory_gb=2.0, threads=2, precision="fp32")
+    asked = Resources(memory_gb=3.0)
+    assert shared(asked, four) == asked, "of each process"
+    assert shared(wanted, cluster) == shared(wanted, Workers()) == wanted
 
 
 @given(total=st.integers(2, 60), data=st.data())

@@ -12,6 +12,7 @@ from prefect.utilities.callables import parameter_schema
 from flows.restore_archive import restore_archive
 from flows.workers import parse_workers
 from restoration.plan import ALL_STEPS, parse_steps
+from restoration.precision import PRECISIONS
 
 
 def checked(**parameters: Any) -> dict[str, Any]:
@@ -67,3 +68,20 @@ def test_the_form_knows_the_patterns() -> None:
     assert "pattern" in text
     assert nothing == {"type": "null"}
     assert "default" in properties["workers"]
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [{"memory_gb": 0}, {"memory_gb": -1.5}, {"gpu_memory_gb": 0}, {"threads": 0}, {"threads": 1.5},
+     {"precision": "int8"}, {"precision": ""}],
+)  # fmt: skip
+def test_resources_that_are_refused(resources: dict[str, Any]) -> None:
+    (name,) = resources
+    with pytest.raises(ParameterTypeError, match=rf"{name}:"):
+        checked(**resources)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_resources_that_pass(precision: str) -> None:
+    passed = checked(memory_gb=0.5, gpu_memory_gb=10, threads=3, precision=precision)
+    assert (passed["memory_gb"], passed["threads"], passed["precision"]) == (0.5, 3, precision)

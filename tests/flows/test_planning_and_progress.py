@@ -5,33 +5,17 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 
-from flows.batch import GROUP_MEGAPIXELS, GROUP_PHOTOS, groups, summarise
+from flows.batch import summarise
 from flows.collector import program_set_aside
 from flows.planning import Request, Survey, batches
 from flows.progress import BarReporter, LineReporter, current_reporter, printable, reporting_to
 from flows.rows import Outcome
 from restoration.recipe import Options
 from storage import open_destination, open_source
-from storage.manifest import ManifestRow, Status, WorkItem
+from storage.manifest import ManifestRow, Status
 from tests.scenes import encoded, scene
-
-
-def item(name: str, megapixels: float) -> WorkItem:
-    return WorkItem(name, 1, 1, "file", "", megapixels, "")
-
-
-@given(st.lists(st.floats(0.01, 30), max_size=60))
-def test_groups_keep_order_and_bounds(sizes: list[float]) -> None:
-    items = [item(str(i), size) for i, size in enumerate(sizes)]
-    cut = list(groups(items))
-    assert [entry for group in cut for entry in group] == items
-    for group in cut:
-        assert 0 < len(group) <= GROUP_PHOTOS
-        assert len(group) == 1 or sum(e.megapixels for e in group) <= GROUP_MEGAPIXELS + 1e-9
 
 
 def test_batches_are_cut_by_megapixels_in_the_order_of_paths(tmp_path: Path) -> None:

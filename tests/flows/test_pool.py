@@ -164,7 +164,7 @@ def test_workers_with_other_software_are_refused(
 
 
 def test_a_process_on_the_cpu_uses_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("flows.workers.available_cores", lambda: 2)
     with (
         local_cluster(environments(1, "cpu")) as cluster,
         distributed.Client(cluster) as client,
@@ -195,3 +195,19 @@ def test_names_that_are_no_utf8_are_reported(cluster: distributed.SpecCluster) -
     assert list(started["started"]) == ["caf\\udce9.jpg"]
     assert done["source"] == "caf\\udce9.jpg"
     assert done["message"] == "no 'caf\\udce9.jpg'"
+
+
+def test_of_a_lost_batch_only_photos_that_were_in_work_are_suspects(
+    cluster: distributed.SpecCluster,
+) -> None:
+    with pool_at(cluster) as pool:
+        pool._in_flight[distributed.Future("batch", pool._dask.client)] = ORDER
+        for event in (
+            {"started": ["a.png"]},
+            {"started": ["a.png", "b.png"]},
+            {"source": "a.png", "status": "failed", "width": None, "height": None, "plan": [],
+             "message": "no photo", "was_unchanged": False},
+        ):  # fmt: skip
+            pool._on_event((0.0, {"run": ORDER.run_id, "batch": ORDER.number, **event}))
+        assert pool._in_work[ORDER.number] == ("b.png",)
+        pool._in_flight.clear()

@@ -67,7 +67,7 @@ def rows_of(
         WorkItem(path.name, path.stat().st_size, path.stat().st_mtime_ns, "file", "", 0.1, "")
         for path in sorted(folder.iterdir())
     ]
-    return {outcome.row.source: outcome.row for outcome in process(items, workshop)}
+    return {item.path: process(item, workshop).row for item in items}
 
 
 @pytest.fixture

@@ -62,6 +62,15 @@ def test_every_photo_has_its_fate_and_its_row(archive: Path, target: Path) -> No
             assert rows[path.relative_to(archive).as_posix()].source_sha256 in (digest, None)
 
 
+def test_what_a_process_may_use_does_no_photo_again(archive: Path, target: Path) -> None:
+    summary = run(archive, target, threads=2, memory_gb=0.2, precision="fp32")
+    assert summary.restored == 3
+    rows = latest(archive, target).values()
+    assert {row.precision for row in rows if row.models} == {"fp32"}
+    again = run(archive, target, threads=1)
+    assert (again.restored, again.unchanged) == (0, 6)
+
+
 def test_outputs_are_what_the_manifest_says(archive: Path, target: Path) -> None:
     run(archive, target)
     outputs = {p.relative_to(target).as_posix() for top in ("restored", "colorized")

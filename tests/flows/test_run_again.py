@@ -125,7 +125,6 @@ def test_stopping_keeps_what_was_done_and_goes_on_later(
     shutil.rmtree(archive / "a")
     for i in range(5):
         (archive / f"p{i}.png").write_bytes(encoded(noisy(scene(96, 96, seed=i), 20), "PNG"))
-    monkeypatch.setattr("flows.batch.GROUP_PHOTOS", 2)
     asked = iter([False, False, True])
     monkeypatch.setattr("flows.batch.stop_requested", lambda _: next(asked, stop_requested()))
     first = run(archive, target)
@@ -243,7 +242,7 @@ def test_a_run_says_that_it_was_cut_short_exactly_when_photos_are_left(
     archive: Path, target: Path, photos: int
 ) -> None:
     with stopping_on_interrupt(lambda: None), reporting_to(StopAfter(photos)):
-        summary = run(archive, target, batch_megapixels=0.01)
+        summary = run(archive, target, batch_megapixels=0.01, threads=1)
     assert summary.stopped == (len(latest(archive, target)) < 6)
     assert summary.stopped == (photos < 6)
     assert not run(archive, target).stopped

@@ -226,7 +226,7 @@ class TestRuns:
                             for method in ("GET", "PUT", "POST", "HEAD", "DELETE")],
         )  # fmt: skip
         words = ["run", bucket.source, bucket.target, "--device", "cpu", "--quiet"]
-        assert main(words) == 1
+        assert main([*words, "--threads", "1"]) == 1
         said = capsys.readouterr().err.strip().splitlines()
         assert len(said) == 1
         assert "the credentials have expired; log in again" in said[0]
@@ -265,15 +265,19 @@ class TestReplaced:
         restored = np.asarray(Image.open(io.BytesIO(bucket.restored("restored/a.png"))))
         assert restored.shape == (96, 96, 3)
 
-    def test_between_assessing_and_copying(self, bucket: Bucket, s3_proxy: Proxy) -> None:
-        new = encoded(scene(96, 96, seed=9), "PNG")
-        bucket.lay("a.png", PHOTOS["1923/box 4/clean.png"])
-        for _ in range(2):
-            s3_proxy.add("GET", "/photos/a.png", times=1)
-        s3_proxy.add("GET", "/photos/a.png", times=1, before=lambda: bucket.lay("a.png", new))
+    def test_after_reading(self, bucket: Bucket, s3_proxy: Proxy) -> None:
+        old, new = PHOTOS["1923/box 4/clean.png"], encoded(scene(96, 96, seed=9), "PNG")
+        bucket.lay("a.png", old)
+        put = "/restored/restored/a.png"
+        s3_proxy.add("PUT", put, times=1, before=lambda: bucket.lay("a.png", new))
         assert bucket.batch().nothing_to_do == 1
+        assert s3_proxy.count("GET", "/photos/a.png") == 2, "the header; the photo, once"
+        assert bucket.restored("restored/a.png") == old
+        row = bucket.rows()["a.png"]
+        assert row.source_sha256 == hashlib.sha256(old).hexdigest()
+        assert row.source_etag == hashlib.md5(old).hexdigest()
+        assert bucket.run().nothing_to_do == 1, "it is another one now"
         assert bucket.restored("restored/a.png") == new
-        assert bucket.rows()["a.png"].source_sha256 == hashlib.sha256(new).hexdigest()
 
     def test_again_and_again_fails_with_a_clear_message(
         self, bucket: Bucket, s3_proxy: Proxy

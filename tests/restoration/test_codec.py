@@ -15,7 +15,7 @@ import pyvips
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from restoration.codec import (
     FORMATS,
@@ -28,7 +28,7 @@ from restoration.codec import (
     restored_page,
     upright,
 )
-from restoration.codec.jpeg_coding import read_coding
+from restoration.codec.jpeg_coding import _buffer_for, read_coding
 from restoration.codec.metadata.model import Metadata
 from restoration.codec.orientation import as_stored, upright_size
 from restoration.codec.reading import narrowed, shifted, unshifted, widened
@@ -255,6 +255,22 @@ def test_a_jpeg_as_tiff_is_no_jpeg_inside_tiff() -> None:
     assert written(photo.pages, "TIFF")[1] == ()
     inside = decode(opened(encoded(scene(48, 64), "TIFF", compression="jpeg")))
     assert "jpeg compression became Deflate" in " ".join(written(inside.pages, "TIFF")[1])
+
+
+def test_threads_do_not_take_the_buffer_from_each_other() -> None:
+    """Pillow has one setting for the size of all buffers."""
+    own = ImageFile.MAXBLOCK
+    first = _buffer_for((1000, 1000), is_whole=True)
+    second = _buffer_for((2000, 1000), is_whole=True)
+    third = _buffer_for((9000, 9000), is_whole=False)
+    with third:
+        assert own == ImageFile.MAXBLOCK
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert ImageFile.MAXBLOCK >= 2 * 2000 * 1000
+    second.__exit__(None, None, None)
+    assert own == ImageFile.MAXBLOCK
 
 
 @pytest.mark.parametrize("progressive", [False, True])

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from restoration.codec import DecoderProcess, Limits, decode
+from restoration.codec import DecoderPool, DecoderProcess, Limits, decode, shared_decoder
 from restoration.errors import (
     DecodeError,
     DecoderDied,
@@ -197,3 +197,64 @@ def test_it_ends_with_its_parent() -> None:
         return
     assert select.select([watched], [], [], 20)[0]
     os.close(watched)
+
+
+@pytest.fixture
+def decoders() -> Iterator[DecoderPool]:
+    """Two at most."""
+    pool = DecoderPool(2)
+    yield pool
+    pool.close()
+
+
+def test_a_second_decoder_is_started_when_the_first_is_at_work(decoders: DecoderPool) -> None:
+    photo = png(scene(60, 60))
+    assert decoders.pids == ()
+    for _ in range(3):
+        decoders.decode(io.BytesIO(photo))
+    (first,) = decoders.pids
+    os.kill(first, signal.SIGSTOP)  # at work for as long as it takes
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(decoders.decode, io.BytesIO(photo))
+        while decoders.idle:
+            pass
+        for _ in range(3):
+            np.testing.assert_array_equal(decoders.decode(io.BytesIO(photo)).pixels, scene(60, 60))
+        assert not waiting.done()
+        os.kill(first, signal.SIGCONT)
+        np.testing.assert_array_equal(waiting.result().pixels, scene(60, 60))
+    assert len(decoders.pids) == 2
+    assert decoders.pids[0] == first
+
+
+def test_a_crash_costs_no_photo_of_another_decoder(decoders: DecoderPool) -> None:
+    photo = png(scene(60, 60))
+    decoders.decode(io.BytesIO(photo))
+    (first,) = decoders.pids
+    os.kill(first, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        doomed = pool.submit(decoders.decode, io.BytesIO(photo))
+        while decoders.idle:
+            pass
+        decoders.decode(io.BytesIO(photo))
+        second = decoders.pids[1]
+        os.kill(first, signal.SIGSEGV)
+        os.kill(first, signal.SIGCONT)
+        with pytest.raises(DecoderDied, match="SIGSEGV"):
+            doomed.result()
+    for _ in range(3):
+        decoders.decode(io.BytesIO(photo))
+    assert second in decoders.pids
+
+
+def test_no_more_are_started_than_allowed(decoders: DecoderPool) -> None:
+    photo = png(scene(60, 60))
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(decoders.decode, io.BytesIO(photo)) for _ in range(24)]:
+            np.testing.assert_array_equal(done.result().pixels, scene(60, 60))
+    assert 1 <= len(decoders.pids) <= 2
+    assert decoders.idle == len(decoders.pids)
+
+
+def test_this_process_has_one_pool() -> None:
+    assert shared_decoder() is shared_decoder(9)

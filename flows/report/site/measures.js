@@ -101,6 +101,7 @@
       ['Made', page.format.time(photo.time)],
       ['Software', photo.software_version],
       ['Device', photo.device],
+      ['Precision', photo.precision],
       ['Time taken', all ? page.format.duration(all) : null],
       ['Models', models(photo)],
       ['Strength, grain kept', strengths(photo)],
