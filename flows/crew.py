@@ -16,6 +16,7 @@ from flows.rows import Outcome
 from restoration.execution import memory_of_networks_gb
 from restoration.models import resolve_device
 from restoration.resources import Resources, available_cores
+from restoration.worker_process import settle
 from storage.manifest import WorkItem
 
 MORE_THREADS: Final = {"cpu": 2, "cuda": 4}
@@ -179,5 +180,6 @@ def crew_for(resources: Resources, device: str) -> Crew:
             # What networks take at most is of the same memory; photos get no less than half.
             networks = int(memory_of_networks_gb(resolved, known) * 1e9)
             budget = MemoryBudget(max(memory // 2, memory - networks))
+            settle(threads)
             _crews[key] = Crew(threads, budget, known)
         return _crews[key]

@@ -29,6 +29,7 @@ from flows.rows import (
     failed,
 )
 from flows.up_to_date import UNKNOWN_SETTINGS
+from restoration.allocator import give_back
 from restoration.assess import assess
 from restoration.codec import Page, Photo
 from restoration.plan import Step, make_plan, nothing_planned
@@ -37,6 +38,9 @@ from restoration.recipe import Options
 from restoration.restore import Restored
 from storage import EndsRun, EntryKind, StorageError
 from storage.manifest import ManifestRow, Status, WorkItem
+
+LARGE_PIXELS = 20_000_000
+"""Of a photo whose memory is given back to the system, not kept for the next one."""
 
 MAX_REDOS = 2
 """How often a photo is done again that was replaced while it was being worked on."""
@@ -60,7 +64,11 @@ def process(item: WorkItem, workshop: Workshop, *, redos: int = MAX_REDOS) -> Ou
     again = _looked_at_again(item, workshop) if outcome.source_changed and redos else None
     if again is not None:
         return process(again, workshop, redos=redos - 1)
-    return outcome if outcome.was_unchanged else replace(outcome, row=concluded(outcome.row))
+    if outcome.was_unchanged:
+        return outcome
+    if (outcome.row.width or 0) * (outcome.row.height or 0) >= LARGE_PIXELS:
+        give_back()
+    return replace(outcome, row=concluded(outcome.row))
 
 
 def _looked_at_again(item: WorkItem, workshop: Workshop) -> WorkItem | None:

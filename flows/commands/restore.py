@@ -23,6 +23,7 @@ from restoration.codec import SUFFIX_FORMATS, Photo, shared_decoder
 from restoration.errors import UsageError
 from restoration.models import resolve_device
 from restoration.restore import Restorer
+from restoration.worker_process import settle
 from storage import LocalDestination
 
 
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     source, output = arguments.photo, arguments.output
     options = replace(options_from(arguments), output_format=_output_format(source, output))
     device, resources = resolve_device(arguments.device), resources_from(arguments)
+    settle(photos_at_once=1)
     restorer = Restorer(device, options=options, resources=resources)
     with source.open("rb") as file:
         sha256 = sha256_of(file)
