@@ -141,7 +141,8 @@ class Restorer:
         Raises:
             WeightsError: missing or altered weights.
         """
-        # Colour is predicted on a small picture: fewer bits would save next to nothing.
+        # Colour is predicted on a small picture, of which fewer bits would save little, and move
+        # its uncertainty and cast, which decide whether a person should look.
         precision = self.precision if step.changes_pixels else Precision.FP32
         return load_model(
             step.value,

@@ -22,6 +22,7 @@ from restoration.models import Model
 from restoration.plan import ALL_STEPS, Plan, Step, make_plan
 from restoration.quality import measure, psnr_db, ssim
 from restoration.recipe import Options
+from restoration.resources import Resources
 from restoration.restore import Job, Restored, Restorer
 from restoration.samples import are_equal, eight_bits, full_scale
 from restoration.tiling import Tiling, run_tiled
@@ -44,7 +45,11 @@ def plan_of(*steps: Step) -> Plan:
 
 def restored(pixels: np.ndarray, *steps: Step, options: Options | None = None) -> Restored:
     # Steps are forced on scenes that may be no better for them.
-    restorer = Restorer(CPU, options=replace(options or Options(), even_if_worse=True))
+    restorer = Restorer(
+        CPU,
+        options=replace(options or Options(), even_if_worse=True),
+        resources=Resources(precision="fp32"),  # what is compared is depth, not precision
+    )
     (result,) = restorer.restore([Job(pixels, plan_of(*steps), 20)])
     assert isinstance(result, Restored), result
     return result
