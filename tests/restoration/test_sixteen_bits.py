@@ -29,6 +29,8 @@ from restoration.tiling import Tiling, run_tiled
 from tests.scenes import gray_scene, noisy, scene
 
 CPU = torch.device("cpu")
+EXACT = Resources(precision="fp32")
+"""What is compared here is depth, not precision."""
 ENGINE = engine_for(CPU)
 SMALL = Tiling(side=128, context=24, blend=8)
 
@@ -48,7 +50,7 @@ def restored(pixels: np.ndarray, *steps: Step, options: Options | None = None) -
     restorer = Restorer(
         CPU,
         options=replace(options or Options(), even_if_worse=True),
-        resources=Resources(precision="fp32"),  # what is compared is depth, not precision
+        resources=EXACT,
     )
     (result,) = restorer.restore([Job(pixels, plan_of(*steps), 20)])
     assert isinstance(result, Restored), result
@@ -206,7 +208,7 @@ def test_gray_and_colour_of_16_bits_all_the_way(neutral: bool) -> None:
 def test_photos_of_both_depths_share_batches() -> None:
     small, large = noisy(scene(80, 96), 20), fine(noisy(scene(80, 96, seed=2), 20))
     jobs = [Job(pixels, plan_of(Step.DENOISE), 20) for pixels in (small, large)]
-    for job, result in zip(jobs, Restorer(CPU).restore(jobs), strict=True):
+    for job, result in zip(jobs, Restorer(CPU, resources=EXACT).restore(jobs), strict=True):
         assert isinstance(result, Restored)
         assert result.pixels is not None
         assert result.pixels.dtype == job.pixels.dtype
