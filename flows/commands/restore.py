@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 from flows.commands.options import add_file_arguments, add_restoration_arguments, options_from
+from flows.console import QuietlyClosedConsole, print_line
 from flows.outputs import Outputs
 from flows.photo import planned_page
-from flows.progress import QuietlyClosedConsole, printable
 from flows.publishing import sha256_of
 from flows.rows import PlannedPage, reasons
 from restoration.codec import SUFFIX_FORMATS, Photo, shared_decoder
@@ -101,7 +101,7 @@ def _report(
     console = QuietlyClosedConsole()
 
     def say(line: str) -> None:
-        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+        print_line(console, line)
 
     for line in (*reasons(pages), *found):
         say(line)
