@@ -17,7 +17,7 @@ from restoration.restore import Job, Restorer
 from restoration.samples import Samples
 
 ARCHIVE = Path(__file__).parent.parent / "sample_archive"
-# Heading, photo, then the crop that is shown, as shares of height and width: details must be visible.
+# Heading, photo, and the crop that is shown, as shares of its sides: details must be visible.
 SHOWN = (
     ("A noisy scan", "farms/dust-bowl-home (noisy scan).jpg", (0.25, 0.80, 0.30, 1.0)),
     ("Out of focus", "alps/french-alpine-landscape (out of focus).png", (0.12, 0.92, 0.30, 0.86)),
