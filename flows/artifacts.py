@@ -19,7 +19,8 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 from prefect.logging import get_run_logger
 
-from flows.progress import Counting, current_reporter, printable, reporting_to
+from flows.console import printable
+from flows.progress import Counting, current_reporter, reporting_to
 from storage.manifest import ManifestRow
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from flows.progress import printable
+from flows.console import printable
 from flows.stopping import EXIT_INTERRUPTED
 from flows.version import software_version
 from restoration.errors import RestorationError, UsageError

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
-from flows.progress import printable
+from flows.console import printable
 from restoration.errors import UsageError
 from restoration.settings import Json, PhotoSettings
 from storage.manifest import Decision

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
@@ -19,27 +18,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from flows.console import LINE_EVERY_S, print_line, printable
 from storage.manifest import ManifestRow, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-
-class QuietlyClosedConsole(Console):
-    """A console whose reader may go away (`… | head`): then it goes quiet, and the work goes on.
-
-    Rich's own answer is to end the process from whichever thread prints.
-    """
-
-    def on_broken_pipe(self) -> None:
-        """Print nothing more."""
-        self.quiet = True
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
-
-
-LINE_EVERY_S = 10.0
-"""Seconds between lines where there is no terminal."""
 
 
 class Reporter(Protocol):
@@ -191,13 +174,10 @@ class LineReporter(Counting):
         """Say it at once (verbose), or now and then."""
         self.count(row, was_unchanged)
         if self._verbose:
-            self._print(describe_row(row))
+            print_line(self._console, describe_row(row))
         elif time.monotonic() - self._said >= LINE_EVERY_S:
             self._said = time.monotonic()
-            self._print(f"{self.finished}/{self.total} photos  {self.describe()}")
-
-    def _print(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            print_line(self._console, f"{self.finished}/{self.total} photos  {self.describe()}")
 
 
 def describe_row(row: ManifestRow) -> str:
@@ -208,11 +188,6 @@ def describe_row(row: ManifestRow) -> str:
     if row.status == Status.WITHDRAWN:
         return f"{row.status}: {name}: its outputs were taken back after a review"
     return f"{row.status}: {name}: {', '.join(row.plan) or 'passed through unchanged'}"
-
-
-def printable(text: str) -> str:
-    """A file name without control characters, so that it cannot drive the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 _current: Reporter = SilentReporter()

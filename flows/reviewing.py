@@ -113,15 +113,14 @@ def apply_decisions(
         # Workers that outlived their run stop when their work-lists are gone, as for a next run.
         sweep_after_killed_runs(destination)
         with closing(ManifestIndex.load(destination)) as index:
-            application = _Application(destination, index, reviewer, run_id)
+            application = _Application(destination, index, reviewer, run_id, started)
             result = application.result
             try:
                 application.apply(decisions)
             except BaseException:
-                # Rows that were written need their record, lest they be taken for a restoration.
                 if result.run_id:
                     with suppress(StorageError, OSError):
-                        write_run(destination, replace(_record(result, started), stopped=True))
+                        _write_stopped(destination, result, started)
                 raise
         if result.run_id:
             result.problems += keep_books(destination, _record(result, started))
@@ -144,6 +143,11 @@ def _record(result: Applied, started: datetime) -> RunRecord:
     )
 
 
+def _write_stopped(destination: DestinationStore, result: Applied, started: datetime) -> None:
+    """Leave the record of a review that came to no end, so far as it is known now."""
+    write_run(destination, replace(_record(result, started), stopped=True))
+
+
 class _Application:
     """Applies decisions, some at a time.
 
@@ -151,16 +155,23 @@ class _Application:
         destination: the restored archive.
         index: of its manifest, as it was before.
         reviewer: who decided.
-        run_id: of the parts to be written.
+        run_id: of the parts to be written; empty where none are.
+        started: when this began; None where nothing is written.
     """
 
     def __init__(
-        self, destination: DestinationStore, index: ManifestIndex, reviewer: str, run_id: str = ""
+        self,
+        destination: DestinationStore,
+        index: ManifestIndex,
+        reviewer: str,
+        run_id: str = "",
+        started: datetime | None = None,
     ) -> None:
         self._destination = destination
         self._index = index
         self._reviewer = reviewer
         self._run_id = run_id
+        self._started = started or datetime.now(UTC)
         self._withdrawn: set[str] = set()
         self._parts = 0
         self.result = Applied()
@@ -172,10 +183,13 @@ class _Application:
             if dry_run:
                 continue
             if rows:
+                if not self.result.run_id:
+                    self.result.run_id = self._run_id
+                    # Before any rows: after a kill, without it, they would be a restoration's.
+                    _write_stopped(self._destination, self.result, self._started)
                 path = part_path(self._run_id, self._parts)
                 self._destination.put(path, encode_rows(rows), overwrite=False)
                 self._parts += 1
-                self.result.run_id = self._run_id
             self._take_back(withdrawn)
         return self.result
 

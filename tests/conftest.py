@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.prefect_server import empty_database, home_with, server_at
 from tests.s3.proxy import Proxy
 from tests.s3.server import S3Server, running_server
 
@@ -19,6 +21,10 @@ os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
 if "PYTEST_XDIST_WORKER" in os.environ:  # torch's threads of several processes hinder each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Of a process with so many libraries, a pass of the collector takes a fifth of a second, and Python
+# by itself makes one after every few tests.
+gc.set_threshold(20_000, 20, 20)
+
 SAMPLE_ARCHIVE = Path(__file__).parent / "sample_archive"
 
 
@@ -28,22 +34,27 @@ def sample_archive() -> Path:
 
 
 @pytest.fixture(scope="session")
-def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Prefect home of the tests' own: the user's database stays untouched."""
-    return tmp_path_factory.mktemp("prefect")
+def prefect_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prefect's database as a server makes it in an empty home: once for all test processes."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    return empty_database(shared / "prefect-database")
 
 
 @pytest.fixture(scope="session")
-def prefect_harness() -> Iterator[None]:
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_home(tmp_path_factory: pytest.TempPathFactory, prefect_database: Path) -> Path:
+    """A Prefect home of the tests' own: the user's database stays untouched."""
+    return home_with(prefect_database, tmp_path_factory.mktemp("prefect"))
 
-    # As for runs with an embedded server: the end of heartbeats takes a second of every flow.
-    with (
-        prefect_test_harness(server_startup_timeout=600),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+
+@pytest.fixture(scope="session")
+def prefect_harness(
+    tmp_path_factory: pytest.TempPathFactory, prefect_database: Path
+) -> Iterator[str]:
+    """Flows that tests call report to a server of the tests' own; its URL, for processes."""
+    with server_at(home_with(prefect_database, tmp_path_factory.mktemp("prefect"))) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from flows.progress import QuietlyClosedConsole, printable
+from flows.console import QuietlyClosedConsole, print_line, printable
 from restoration.assess import Assessment, assess
 from restoration.codec import shared_decoder
 from restoration.errors import RestorationError, UsageError
@@ -35,15 +35,15 @@ def run(arguments: argparse.Namespace) -> int:
             ) from None
         except (RestorationError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            console.print(f"{name}: {reason}", highlight=False, markup=False, soft_wrap=True)
+            print_line(console, f"{name}: {reason}")
             code = 1
             continue
         assessment = assess(photo.pixels)
         plan = make_plan(assessment)
         line = f"{name}: {describe_assessment(assessment, plan)}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        print_line(console, line)
         for reason in plan.reasons if arguments.reasons else ():
-            console.print(f"    {reason}", highlight=False, markup=False, soft_wrap=True)
+            print_line(console, f"    {reason}")
     return code
 
 

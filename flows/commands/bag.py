@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from flows.progress import QuietlyClosedConsole, printable
+from flows.console import QuietlyClosedConsole, print_line
 from restoration.errors import UsageError
 from storage import LocalDestination, open_results
 from storage.manifest import part_paths
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         ) from error
     bagged = make_bag(results, bag, info)
     line = f"{bag}: {bagged.files:,} files, {bagged.size / 1e6:,.1f} MB"
-    QuietlyClosedConsole().print(printable(line), highlight=False, markup=False, soft_wrap=True)
+    print_line(QuietlyClosedConsole(), line)
     return 0
 
 

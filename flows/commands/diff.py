@@ -14,7 +14,7 @@ from rich.table import Table
 
 from flows.comparing import Change, Compared, Comparison, compare
 from flows.comparison_page import check_page, differences, write_page
-from flows.progress import QuietlyClosedConsole, printable
+from flows.console import QuietlyClosedConsole, print_line, printable
 from restoration.errors import UsageError
 from storage import open_results
 from storage.manifest.database import ManifestDatabase
@@ -92,14 +92,14 @@ def _show(comparison: Comparison, console: Console, shown: int) -> None:
             f"{comparison.unflagged:,} no longer do"
         )
     for line in lines:
-        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+        print_line(console, line)
     photos = comparison.photos[:shown]
     if photos and console.is_terminal:
         console.print(_table(photos))
     else:
         for photo in photos:
             line = f"{photo.change.value}: {photo.source}: {_in_words(photo)}"
-            console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+            print_line(console, line)
     if comparison.in_all > len(photos):
         console.print(f"{comparison.in_all - len(photos):,} more; --csv has all", highlight=False)
 

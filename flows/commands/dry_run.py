@@ -6,12 +6,10 @@ import argparse
 from collections import Counter
 from itertools import islice
 
-from rich.console import Console
-
 from flows.commands.options import archive_options_from
+from flows.console import QuietlyClosedConsole, print_line
 from flows.photo import status_of_problem
 from flows.planning import Request, Survey, pending_items
-from flows.progress import QuietlyClosedConsole, printable
 from flows.publishing import sha256_of
 from flows.reviews import still_about
 from flows.rows import status_of_error
@@ -52,14 +50,14 @@ def dry_run(arguments: argparse.Namespace) -> int:
     )
     survey, counts = Survey(), Counter[str]()
     items = pending_items(source, destination, options, request, survey)
-    _print(console, _HEADING)
+    print_line(console, _HEADING)
     for item in islice(items, arguments.limit):
         outcome, text = _look_at(item, source, options)
         counts[outcome] += 1
-        _print(console, f"{outcome:<14}{text}  {printable(item.path)}")
+        print_line(console, f"{outcome:<14}{text}  {item.path}")
     for name in _WOULD.values():
-        _print(console, f"{name}: {counts[name]}")
-    _print(console, f"unchanged since earlier runs: {survey.unchanged}")
+        print_line(console, f"{name}: {counts[name]}")
+    print_line(console, f"unchanged since earlier runs: {survey.unchanged}")
     return 1 if counts[_WOULD[Status.FAILED]] else 0
 
 
@@ -84,7 +82,3 @@ def _look_at(item: WorkItem, source: SourceStore, options: Options) -> tuple[str
         f"{assessment.noise_sigma:>5.1f}  {assessment.blur_sigma:>4.1f}  {colour:<10}  {steps:<25}"
     )
     return outcome, text
-
-
-def _print(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from rich.table import Table
 
-from flows.progress import QuietlyClosedConsole
+from flows.console import QuietlyClosedConsole
 from restoration.cards import ModelCard, cards_markdown, condition_figures, duration
 from restoration.models import available_models
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from rich.table import Table
 from rich.text import Text
 
+from flows.console import QuietlyClosedConsole, print_line, printable
 from flows.new_files import new_file
-from flows.progress import QuietlyClosedConsole, printable
 from restoration.errors import UsageError
 from storage import open_results
 from storage.manifest import part_paths
@@ -115,8 +115,7 @@ def _list_names() -> None:
     console = QuietlyClosedConsole()
     width = max(map(len, QUERIES))
     for name, query in QUERIES.items():
-        line = f"{name:{width}}  {query.summary}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        print_line(console, f"{name:{width}}  {query.summary}")
 
 
 def _write_parquet(
@@ -129,8 +128,7 @@ def _write_parquet(
         raise UsageError(f"--parquet {path}: folder {path.parent} does not exist")
     with new_file(path) as file:
         rows = database.write_parquet(sql, file, parameters)
-    line = f"{path}: {rows:,} rows"
-    QuietlyClosedConsole().print(printable(line), highlight=False, markup=False, soft_wrap=True)
+    print_line(QuietlyClosedConsole(), f"{path}: {rows:,} rows")
 
 
 def _draw(result: Result) -> None:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import socket
-import time
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-
 from flows.collector import program_set_aside
-from flows.progress import LINE_EVERY_S, QuietlyClosedConsole, printable
+from flows.console import Bars, QuietlyClosedConsole, print_line
 from flows.report.folder import location_of, report_folder
 from flows.report.originals import find_originals, known_originals
 from flows.report.pictures import PHOTOS, PictureOptions
 from flows.report.view import VIEW_MEGAPIXELS
-from flows.report.writing import Progress, Written, write_report
+from flows.report.writing import Written, write_report
 from restoration.errors import UsageError
 from storage import DestinationStore, open_results
 
@@ -97,31 +93,31 @@ def run(arguments: argparse.Namespace) -> int:
     console, errors = QuietlyClosedConsole(), QuietlyClosedConsole(stderr=True)
 
     def write() -> Written:
-        with program_set_aside(), _Progress() as progress:
+        with program_set_aside(), Bars() as bars:
             return write_report(
-                results, folder, originals.store, arguments.destination, options, progress
+                results, folder, originals.store, arguments.destination, options, bars.show
             )
 
     if originals.problem and options.make:
-        _print(errors, f"no pictures of the originals: {originals.problem}")
+        print_line(errors, f"no pictures of the originals: {originals.problem}")
     if not arguments.serve:
-        _print(console, _line(folder, write()))
+        print_line(console, _line(folder, write()))
         return 0
     from flows.report.serving import listening, serve  # uvicorn takes its time
 
     # Before the report is made, which may take minutes: the port may be taken.
     with listening(arguments.host, arguments.port) as listener:
         written = write()
-        _print(console, _line(folder, written))
+        print_line(console, _line(folder, written))
         if not _is_loopback(listener):
-            _print(errors, f"{arguments.host} is not this computer alone: {_OPEN}")
+            print_line(errors, f"{arguments.host} is not this computer alone: {_OPEN}")
         serve(
             listener,
             arguments.host,
             results,
             folder,
             renew=write,
-            tell=lambda address: _print(console, f"{address} (Ctrl-C ends it)"),
+            tell=lambda address: print_line(console, f"{address} (Ctrl-C ends it)"),
         )
     return 0
 
@@ -142,48 +138,3 @@ def _line(folder: DestinationStore, written: Written) -> str:
         f"{location_of(folder)}: {totals.photos:,} photos, {totals.needs_review:,} to review, "
         f"{totals.failed:,} failed; {written.shown:,} shown in {written.pictures:,} pictures"
     )
-
-
-def _print(console: QuietlyClosedConsole, line: str) -> None:
-    console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
-
-
-class _Progress(Progress):
-    """Bars on a terminal, a line now and then elsewhere; on standard error."""
-
-    def __init__(self) -> None:
-        self._console = QuietlyClosedConsole(stderr=True)
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
-        self._pictures = self._bar.add_task("pictures", total=None, visible=False)
-        self._rows = self._bar.add_task("rows", total=None, visible=False)
-        self._said = time.monotonic()
-
-    def __enter__(self) -> _Progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def pictures(self, done: int, of: int) -> None:
-        """Show photos that have their pictures."""
-        self._show(self._pictures, "photos pictured", done, of)
-
-    def rows(self, done: int, of: int) -> None:
-        """Show rows that are written; each is, once for the table and once for its details."""
-        self._show(self._rows, "rows written", done, of)
-
-    def _show(self, task: TaskID, what: str, done: int, of: int) -> None:
-        if self._console.is_terminal:
-            self._bar.update(task, completed=done, total=of, visible=done < of)
-        elif time.monotonic() - self._said >= LINE_EVERY_S:
-            self._said = time.monotonic()
-            _print(self._console, f"{done:,}/{of:,} {what}")

@@ -14,9 +14,9 @@ from flows.commands.options import (
     options_from,
     resources_from,
 )
+from flows.console import QuietlyClosedConsole, print_line
 from flows.outputs import Outputs
 from flows.photo import planned_page
-from flows.progress import QuietlyClosedConsole, printable
 from flows.publishing import sha256_of
 from flows.rows import PlannedPage, reasons
 from restoration.codec import SUFFIX_FORMATS, Photo, shared_decoder
@@ -111,7 +111,7 @@ def _report(
     console = QuietlyClosedConsole()
 
     def say(line: str) -> None:
-        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+        print_line(console, line)
 
     for line in (*reasons(pages), *found):
         say(line)

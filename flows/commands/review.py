@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from flows.collector import program_set_aside
+from flows.console import QuietlyClosedConsole, print_line
 from flows.decisions import read_decisions, reviewer_name
-from flows.progress import QuietlyClosedConsole, printable
 from flows.reviewing import Applied, apply_decisions
 from restoration.errors import UsageError
 from restoration.settings import PhotoSettings
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     is_apply = arguments.action == "apply"
     code, lines = _apply(arguments) if is_apply else _list(arguments.destination)
     for line in lines:
-        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+        print_line(console, line)
     return code
 
 

@@ -23,16 +23,10 @@ from flows.commands.options import (
     limits_from,
     resources_from,
 )
+from flows.console import QuietlyClosedConsole, printable
 from flows.embedded_server import be_quiet, prefect_server, server_url
 from flows.planning import Request
-from flows.progress import (
-    BarReporter,
-    LineReporter,
-    QuietlyClosedConsole,
-    Reporter,
-    printable,
-    reporting_to,
-)
+from flows.progress import BarReporter, LineReporter, Reporter, reporting_to
 from flows.stopping import EXIT_INTERRUPTED, stopping_on_interrupt
 from flows.workers import check_device, check_server_for, environments, parse_workers
 from restoration.errors import UsageError

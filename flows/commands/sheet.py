@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rich.progress import track
 
+from flows.console import QuietlyClosedConsole, print_line
 from flows.places import FOLDERS
-from flows.progress import QuietlyClosedConsole, printable
 from flows.report.originals import find_originals, known_originals
 from flows.sheets import Pictures, SheetRow, sheet_rows
 from restoration.contact_sheet import check_suffix, draw, save
@@ -70,16 +70,12 @@ def run(arguments: argparse.Namespace) -> int:
     paths = _paths(arguments, len(rows))
     originals = find_originals(destination, arguments.source)
     if originals.problem:
-        _print(QuietlyClosedConsole(stderr=True), f"without the originals: {originals.problem}")
+        print_line(QuietlyClosedConsole(stderr=True), f"without the originals: {originals.problem}")
     pictures = Pictures(originals.store, destination, arguments.width, crop=arguments.crop)
     console = QuietlyClosedConsole()
     for path in _pages(rows, paths, pictures, arguments):
-        _print(console, str(path))
+        print_line(console, str(path))
     return 0
-
-
-def _print(console: QuietlyClosedConsole, line: str) -> None:
-    console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def _pages(

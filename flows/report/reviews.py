@@ -11,7 +11,7 @@ from typing import Final
 
 from flows.decisions import parse_decisions, reviewer_name
 from flows.report.folder import DECISIONS
-from flows.reviewing import apply_decisions
+from flows.reviewing import Refused, apply_decisions
 from restoration.errors import UsageError
 from storage import DestinationStore, NotFound, StorageError
 from storage.manifest import Decision
@@ -33,7 +33,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of a reviewer's decisions: how many count, and a line for each that does not.
+    """What became of a reviewer's decisions: how many count, and which do not.
 
     Attributes:
         note: why the report does not show them yet; empty where it does.
@@ -42,7 +42,7 @@ class Applied:
     accepted: int
     rejected: int
     redo: int
-    refused: tuple[str, ...]
+    refused: tuple[Refused, ...]
     note: str = ""
 
 
@@ -162,5 +162,5 @@ def _applied(results: DestinationStore, data: bytes, reviewer: str) -> Applied:
         accepted=decided.decisions[Decision.ACCEPTED],
         rejected=decided.decisions[Decision.REJECTED],
         redo=decided.decisions[Decision.REDO],
-        refused=tuple(f"{each.source}: {each.reason}" for each in decided.refused),
+        refused=tuple(decided.refused),
     )

@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Final
+from typing import Final, TypeAlias
 
 from flows.report.aggregates import figures
 from flows.report.folder import (
@@ -52,14 +53,8 @@ class Written:
     pictures: int
 
 
-class Progress:
-    """Hears how a report comes along; this one says nothing."""
-
-    def pictures(self, done: int, of: int) -> None:
-        """So many photos of so many have their pictures."""
-
-    def rows(self, done: int, of: int) -> None:
-        """So many rows of so many are written."""
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Hears how a report comes along: of what ("rows written"), so many of so many."""
 
 
 def write_report(
@@ -68,7 +63,7 @@ def write_report(
     source: SourceStore | None,
     archive: str,
     options: PictureOptions,
-    progress: Progress | None = None,
+    progress: Progress = lambda _what, _done, _all: None,
 ) -> Written:
     """Write the report of a destination, or renew it.
 
@@ -90,7 +85,6 @@ def write_report(
         DestinationBusy: this report is being written by somebody else.
         StorageError: it cannot be read or written.
     """
-    progress = progress or Progress()
     try:
         with ManifestDatabase.open(results, memory_gb=DATABASE_GB) as database:
             counted = figures(database)
@@ -101,7 +95,12 @@ def write_report(
                 folder.sweep(["", ASSETS, DATA, PICTURES])
                 shown = shown_photos(database, options.photos)
                 pictures = make_pictures(
-                    shown, folder, results, source, options, progress=progress.pictures
+                    shown,
+                    folder,
+                    results,
+                    source,
+                    options,
+                    progress=partial(progress, "photos pictured"),
                 )
                 return _written(database, folder, summary, pictures, options, progress)
     except QueryError as error:
@@ -120,6 +119,7 @@ def _written(
 ) -> Written:
     """Everything but the pictures, and the old report's files away."""
     folder.delete(INDEX)
+    # Each is written twice: for the table and for its details.
     told = _in_all(progress, 2 * summary.rows)
     data = DataFiles(database, folder, summary.report, pictures, told)
     data.write()
@@ -139,7 +139,7 @@ def _in_all(progress: Progress, of: int) -> Callable[[int], None]:
     def add(rows: int) -> None:
         nonlocal done
         done += rows
-        progress.rows(done, of)
+        progress("rows written", done, of)
 
     return add
 

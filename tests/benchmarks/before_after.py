@@ -8,42 +8,63 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
-
+from restoration.assess import assess
+from restoration.codec import decode
+from restoration.contact_sheet import Cell, Entry, draw, fitted, save
 from restoration.models import resolve_device
-from restoration.restore import Restorer
-from tests.benchmarks.contact_sheet import NOTHING, restored_row
-from tests.benchmarks.sheets import Byte, Cell, sheet
+from restoration.plan import make_plan
+from restoration.restore import Job, Restorer
+from restoration.samples import Samples
 
 ARCHIVE = Path(__file__).parent.parent / "sample_archive"
-# Photo, then the crop that is shown, as shares of height and width: details must be visible.
+# Heading, photo, and the crop that is shown, as shares of its sides: details must be visible.
 SHOWN = (
-    ("farms/dust-bowl-home (noisy scan).jpg", (0.25, 0.80, 0.30, 1.0)),
-    ("alps/french-alpine-landscape (out of focus).png", (0.12, 0.92, 0.30, 0.86)),
-    ("expeditions/長崎/和船 – boats.jpg", (0.30, 1.0, 0.10, 1.0)),
+    ("A noisy scan", "farms/dust-bowl-home (noisy scan).jpg", (0.25, 0.80, 0.30, 1.0)),
+    ("Out of focus", "alps/french-alpine-landscape (out of focus).png", (0.12, 0.92, 0.30, 0.86)),
+    ("A sound print", "expeditions/長崎/和船 – boats.jpg", (0.30, 1.0, 0.10, 1.0)),
 )
-NAMES = ("as scanned", "restored", "colorized interpretation")
+WIDTH = 460
+"""Of a picture, pixels."""
 
 
 def main() -> None:
     restorer = Restorer(resolve_device("auto"))
-    rows = []
-    for name, share in SHOWN:
-        original, restored, colorized = restored_row(ARCHIVE / name, restorer)
-        if restored == (NOTHING, None):  # a sound print: the original itself
-            restored = ("nothing to restore: passed through byte for byte", original[1])
-        else:
-            restored = (NAMES[1], restored[1])
-        cells: list[Cell] = [(NAMES[0], original[1]), restored, (NAMES[2], colorized[1])]
-        rows.append([(label, None if p is None else crop(p, share)) for label, p in cells])
-    sheet(rows, width=460).save(sys.argv[1], quality=88)
+    entries = [entry(heading, ARCHIVE / name, share, restorer) for heading, name, share in SHOWN]
+    save(draw(entries, "Photographs of the sample archive", width=WIDTH), Path(sys.argv[1]))
 
 
-def crop(pixels: Byte, share: tuple[float, float, float, float]) -> Byte:
+def entry(
+    heading: str, path: Path, share: tuple[float, float, float, float], restorer: Restorer
+) -> Entry:
+    """A photograph as it was scanned, restored, and with colours."""
+    with path.open("rb") as file:
+        photo = decode(file)
+    assessment = assess(photo.pixels)
+    plan = make_plan(assessment)
+    (result,) = restorer.restore([Job(photo.pixels, plan, assessment.noise_sigma)])
+    if isinstance(result, Exception):
+        raise result
+    if result.pixels is None:  # a sound print: the original itself
+        label, restored = "nothing to restore: passed through byte for byte", photo.pixels
+    else:
+        label, restored = "restored", result.pixels
+    found = f"noise {assessment.noise_sigma:.1f}, blur {assessment.blur_sigma:.1f} px"
+    cells = (
+        shown("as scanned", photo.pixels, share),
+        shown(label, restored, share),
+        shown("colorized interpretation", result.colorized, share),
+    )
+    return Entry(heading, (f"{found}: {', '.join(plan.steps)}",), (), cells)
+
+
+def shown(label: str, pixels: Samples | None, share: tuple[float, float, float, float]) -> Cell:
+    """The part of a picture from the top to the bottom and from the left to the right share."""
+    if pixels is None:
+        return Cell(label, absence="in colour already")
     height, width = pixels.shape[:2]
-    top, bottom = round(share[0] * height), round(share[1] * height)
-    left, right = round(share[2] * width), round(share[3] * width)
-    return np.ascontiguousarray(pixels[top:bottom, left:right])
+    rows = slice(round(share[0] * height), round(share[1] * height))
+    columns = slice(round(share[2] * width), round(share[3] * width))
+    return Cell(label, fitted(pixels[rows, columns], WIDTH))
 
 
 if __name__ == "__main__":

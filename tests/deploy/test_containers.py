@@ -21,14 +21,15 @@ import pytest
 
 from tests.deploy.containers import DEPLOY, kubernetes_containers
 from tests.deploy.rack import Rack
+from tests.prefect_server import home_with
 from tests.s3.server import BUCKET
 from tests.scenes import encoded, noisy, scene
 
 
 @pytest.fixture(scope="module")
-def rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
+def rack(tmp_path_factory: pytest.TempPathFactory, prefect_database: Path) -> Iterator[Rack]:
     """All services that answer for themselves, and the deployments in their server."""
-    rack = Rack(tmp_path_factory.mktemp("rack"))
+    rack = Rack(home_with(prefect_database, tmp_path_factory.mktemp("rack")))
     try:
         for name in ("prefect-server", "dask-scheduler", "s3"):
             rack.start(name)

@@ -19,7 +19,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def reported_run(tmp_path_factory: pytest.TempPathFactory, prefect_harness: None) -> Path:
+def reported_run(tmp_path_factory: pytest.TempPathFactory, prefect_harness: str) -> Path:
     """A folder with such an archive, `photos`, and what a run made of it, `restored`."""
     folder = tmp_path_factory.mktemp("reported")
     run(laid(folder / "photos"), folder / "restored")

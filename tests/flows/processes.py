@@ -41,11 +41,16 @@ DECODER = "restoration.codec.child"
 
 
 class Run:
-    """One run in a process of its own, marked so that its helpers can be found."""
+    """One run in a process of its own, marked so that its helpers can be found.
+
+    Args:
+        prefect: the URL of a server, or a home for the embedded one, which takes seconds to start.
+    """
 
     def __init__(
-        self, archive: Path, target: Path, home: Path, *options: str, **environment: str
+        self, archive: Path, target: Path, prefect: Path | str, *options: str, **environment: str
     ) -> None:
+        variable = "PREFECT_API_URL" if isinstance(prefect, str) else "PREFECT_HOME"
         self.mark = uuid.uuid4().hex
         self.process = subprocess.Popen(
             [sys.executable, "-m", "flows.cli", "run", str(archive), str(target), "--verbose",
@@ -54,7 +59,7 @@ class Run:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,  # so that Ctrl-C can be sent to it and to all it starts
-            env={**os.environ, "RESTORE_TEST_MARK": self.mark, "PREFECT_HOME": str(home),
+            env={**os.environ, "RESTORE_TEST_MARK": self.mark, variable: str(prefect),
                  **environment},
         )  # fmt: skip
 

@@ -207,7 +207,7 @@ def test_models_come_with_their_cards(capsys) -> None:
 
 
 def test_run_from_a_shell_is_quiet_and_exits_with_1_for_a_broken_photo(
-    photos: Path, tmp_path: Path, prefect_home: Path
+    photos: Path, tmp_path: Path, prefect_home: Path, prefect_harness: str
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "flows.cli", "run", photos, tmp_path / "out", "--json", "--quiet"],
@@ -225,7 +225,7 @@ def test_run_from_a_shell_is_quiet_and_exits_with_1_for_a_broken_photo(
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PREFECT_HOME": str(prefect_home)},
+        env={**os.environ, "PREFECT_API_URL": prefect_harness},
     )
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (1, "", "")
 
@@ -244,13 +244,13 @@ def test_an_unreachable_prefect_server_is_one_line(photos: Path, tmp_path: Path)
 
 
 def test_a_reader_that_goes_away_stops_nothing(
-    photos: Path, tmp_path: Path, prefect_home: Path
+    photos: Path, tmp_path: Path, prefect_harness: str
 ) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", "run", photos, tmp_path / "out", "--verbose"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PREFECT_HOME": str(prefect_home)},
+        env={**os.environ, "PREFECT_API_URL": prefect_harness},
     )
     process.stdout.close()
     errors = process.stderr.read()

@@ -45,11 +45,11 @@ def names(archive: Path) -> list[str]:
 
 @needs_proc
 def test_each_photo_is_restored_once_though_two_of_four_workers_are_killed(
-    archive: Path, tmp_path: Path, prefect_home: Path
+    archive: Path, tmp_path: Path, prefect_harness: str
 ) -> None:
     target = tmp_path / "restored"
     held = HeldWorkers(tmp_path, 2)
-    run = Run(archive, target, prefect_home, "--workers", "local:4", **held.environment)
+    run = Run(archive, target, prefect_harness, "--workers", "local:4", **held.environment)
     for _ in range(2):
         in_work = held.next()
         assert in_work in workers_of(run)
@@ -65,7 +65,7 @@ def test_each_photo_is_restored_once_though_two_of_four_workers_are_killed(
 
 @needs_proc
 def test_a_killed_parent_takes_its_workers_along_and_no_finished_batch_is_redone(
-    archive: Path, tmp_path: Path, prefect_home: Path
+    archive: Path, tmp_path: Path, prefect_home: Path, prefect_harness: str
 ) -> None:
     target = tmp_path / "restored"
     held = HeldWorkers(tmp_path, 1)  # whose batch is in work whenever the parent is killed
@@ -84,7 +84,7 @@ def test_a_killed_parent_takes_its_workers_along_and_no_finished_batch_is_redone
     }
     assert 0 < len(finished) < len(names(archive))
 
-    rest = Run(archive, target, prefect_home, "--workers", "local:2")
+    rest = Run(archive, target, prefect_harness, "--workers", "local:2")
     output, errors = rest.process.communicate(timeout=PATIENCE_S)
     assert rest.process.returncode == 0, output + errors
     assert sources_done(target) == names(archive)
@@ -111,12 +111,12 @@ def test_ctrl_c_in_a_terminal_stops_the_workers_after_the_photos_in_hand(
 
 @needs_proc
 def test_a_photo_that_kills_its_workers_is_found_and_recorded(
-    archive: Path, tmp_path: Path, prefect_home: Path
+    archive: Path, tmp_path: Path, prefect_harness: str
 ) -> None:
     target = tmp_path / "restored"
     (archive / "box 1" / "poison.png").write_bytes(encoded(noisy(scene(200, 220), 20), "PNG"))
     run = Run(
-        archive, target, prefect_home, "--workers", "local:2", "--include", "box 1/*",
+        archive, target, prefect_harness, "--workers", "local:2", "--include", "box 1/*",
         **preload("tests.flows.poison"),
     )  # fmt: skip
     output, errors = run.process.communicate(timeout=PATIENCE_S)
@@ -131,12 +131,12 @@ def test_a_photo_that_kills_its_workers_is_found_and_recorded(
 
 @needs_proc
 def test_an_error_that_ends_the_run_is_one_line_and_what_was_done_is_kept(
-    archive: Path, tmp_path: Path, prefect_home: Path
+    archive: Path, tmp_path: Path, prefect_harness: str
 ) -> None:
     target = tmp_path / "restored"
     (archive / "box 1" / "the full disk.png").write_bytes(encoded(scene(200, 220), "PNG"))
     run = Run(
-        archive, target, prefect_home, "--workers", "local:1", "--include", "box 1/*",
+        archive, target, prefect_harness, "--workers", "local:1", "--include", "box 1/*",
         **preload("tests.flows.poison"),
     )  # fmt: skip
     output, errors = run.process.communicate(timeout=PATIENCE_S)

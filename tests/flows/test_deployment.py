@@ -16,6 +16,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from tests.background import PATIENCE_S, Background
+from tests.prefect_server import home_with
 from tests.scenes import encoded, noisy, scene
 
 PREFECT_FILE = Path(__file__).parents[2] / "deploy" / "prefect.yaml"
@@ -73,8 +74,10 @@ class Installation:
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    installation = Installation(tmp_path_factory.mktemp("prefect"))
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, prefect_database: Path
+) -> Iterator[Installation]:
+    installation = Installation(home_with(prefect_database, tmp_path_factory.mktemp("prefect")))
     try:
         installation.serve()
         installation.prefect("work-pool", "create", "restore-archive", "--type", "process")

@@ -33,7 +33,9 @@ def archive(tmp_path: Path) -> Path:
 
 
 @needs_proc
-def test_killed_at_random_moments(archive: Path, tmp_path: Path, prefect_home: Path) -> None:
+def test_killed_at_random_moments(
+    archive: Path, tmp_path: Path, prefect_home: Path, prefect_harness: str
+) -> None:
     target = tmp_path / "restored"
     originals = {
         path: (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
@@ -52,7 +54,7 @@ def test_killed_at_random_moments(archive: Path, tmp_path: Path, prefect_home: P
         assert wait_until_gone(run) == []
         check_visible_outputs(target)
 
-    last = Run(archive, target, prefect_home)
+    last = Run(archive, target, prefect_harness)
     output, errors = last.process.communicate(timeout=PATIENCE_S)
     assert last.process.returncode == 0, output + errors
     assert wait_until_gone(last) == []
@@ -65,7 +67,9 @@ def test_killed_at_random_moments(archive: Path, tmp_path: Path, prefect_home: P
         assert path.stat().st_mtime_ns == mtime_ns
 
 
-def test_ctrl_c_stops_cleanly(archive: Path, tmp_path: Path, prefect_home: Path) -> None:
+def test_ctrl_c_stops_cleanly(
+    archive: Path, tmp_path: Path, prefect_home: Path, prefect_harness: str
+) -> None:
     target = tmp_path / "restored"
     run = Run(archive, target, prefect_home)
     run.lines(1)
@@ -76,7 +80,7 @@ def test_ctrl_c_stops_cleanly(archive: Path, tmp_path: Path, prefect_home: Path)
     assert "goes on from here" in output
     done = ds.dataset(target / "manifest").to_table().num_rows
     assert 0 < done < PHOTOS
-    rest = Run(archive, target, prefect_home)
+    rest = Run(archive, target, prefect_harness)
     output, errors = rest.process.communicate(timeout=PATIENCE_S)
     assert rest.process.returncode == 0, output + errors
     assert ds.dataset(target / "manifest").to_table().num_rows == PHOTOS
@@ -84,7 +88,7 @@ def test_ctrl_c_stops_cleanly(archive: Path, tmp_path: Path, prefect_home: Path)
 
 @needs_proc
 def test_a_lost_prefect_server_ends_the_run_in_one_line(
-    archive: Path, tmp_path: Path, prefect_home: Path
+    archive: Path, tmp_path: Path, prefect_home: Path, prefect_harness: str
 ) -> None:
     target = tmp_path / "restored"
     run = Run(archive, target, prefect_home)
@@ -99,7 +103,7 @@ def test_a_lost_prefect_server_ends_the_run_in_one_line(
     assert errors.count("\n") == 1, errors
     assert 0 < len(sources_done(target)) < PHOTOS
 
-    rest = Run(archive, target, prefect_home)
+    rest = Run(archive, target, prefect_harness)
     output, errors = rest.process.communicate(timeout=PATIENCE_S)
     assert rest.process.returncode == 0, output + errors
     assert sources_done(target) == sorted(

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from flows.batch import summarise
 from flows.collector import program_set_aside
+from flows.console import printable
 from flows.planning import Request, Survey, batches
-from flows.progress import BarReporter, LineReporter, current_reporter, printable, reporting_to
+from flows.progress import BarReporter, LineReporter, current_reporter, reporting_to
 from flows.rows import Outcome
 from restoration.recipe import Options
 from storage import open_destination, open_source

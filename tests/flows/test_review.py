@@ -393,9 +393,11 @@ class TestStopped:
     ) -> None:
         monkeypatch.setattr(flows.reviewing, "PART_DECISIONS", 1)
         with monkeypatch.context() as patch:
-            stop_after(patch, "put", 1)
+            stop_after(patch, "put", 2)  # of its record, and of the first part
             with pytest.raises(OutOfSpace):
                 applied(target, *decisions)
+        *_, stopped = read_runs(open_results(str(target)))
+        assert (stopped.kind, stopped.stopped, stopped.photos) == (RunKind.REVIEW, True, 1)
         again = applied(target, *decisions)
         assert (again.already, again.refused) == (1, [])
         self.check_applied(archive, target)

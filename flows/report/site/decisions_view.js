@@ -167,7 +167,9 @@
       this.say('The archive takes them …');
       try {
         const { accepted, rejected, redo, refused, note } = await page.server.apply();
-        const lines = refused.map((line) => element('li', {}, page.dom.name(line)));
+        const lines = refused.map(({ source, reason }) =>
+          element('li', {}, page.dom.name(`${source}: ${reason}`)),
+        );
         page.dom.replace(
           this.message,
           `In the archive: ${accepted} accepted, ${rejected} rejected, ${redo} to be redone. `,

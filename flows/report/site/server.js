@@ -93,16 +93,15 @@
       return { decisions, sent, reviewer: file.reviewer };
     }
 
-    // Writes the decisions into the archive; answers {accepted, rejected, redo, refused, note}. Those that
-    // were refused stay here, and so do those that were made or changed meanwhile.
+    // Writes the decisions into the archive; answers {accepted, rejected, redo, refused, note}, refused
+    // as [{source, reason}]. Those stay here, and so do those that were made or changed meanwhile.
     apply() {
       clearTimeout(this.timer);
       return this.inTurn(async () => {
         const { sent, reviewer } = await this.store();
         const answer = await this.ask('apply', 'POST', { reviewer });
-        const isRefused = ({ source }) =>
-          answer.refused.some((line) => line.startsWith(`${source}: `));
-        this.decisions.removeUnchanged(sent.filter((decision) => !isRefused(decision)));
+        const refused = new Set(answer.refused.map(({ source }) => source));
+        this.decisions.removeUnchanged(sent.filter(({ source }) => !refused.has(source)));
         return answer;
       });
     }
