@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import torch
+from threadpoolctl import threadpool_limits
 
 from restoration.allocator import keep_freed_memory
 from restoration.resources import available_cores
@@ -21,4 +22,5 @@ def settle(photos_at_once: int) -> None:
     keep_freed_memory()
     threads = max(1, available_cores() // photos_at_once)
     cv2.setNumThreads(threads)
+    threadpool_limits(threads, user_api="blas")
     torch.set_num_threads(threads)  # of all threads that begin after this one

@@ -65,6 +65,7 @@ DOORS = {
     "safetensors": ("restoration/models.py", "restoration/training/"),
     "skimage": ("restoration/evaluation/",),
     "cleanvision": ("restoration/evaluation/assessment_peers.py",),
+    "threadpoolctl": ("restoration/worker_process.py",),
     "torch": ("restoration/",),
     "cv2": ("restoration/",),
     "rich": ("flows/", "restoration/training/", "restoration/evaluation/"),
