@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -62,8 +62,11 @@ def server_url() -> str | None:
 
 
 @contextmanager
-def prefect_server() -> Iterator[None]:
+def prefect_server(meanwhile: Callable[[], object] = lambda: None) -> Iterator[None]:
     """A Prefect API for the calls inside: the configured one, else an embedded one.
+
+    Args:
+        meanwhile: done while the embedded server starts, which takes seconds: imports.
 
     Raises:
         ServerError: the configured server cannot be reached, the embedded one did not start, or
@@ -86,6 +89,7 @@ def prefect_server() -> Iterator[None]:
         return
     child = _start()
     try:
+        meanwhile()
         changed = {
             PREFECT_API_URL: f"http://127.0.0.1:{_wait_until_ready(child)}/api",
             # Nobody outlives the run to miss its heartbeats, and their end takes a second.

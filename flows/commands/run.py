@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import logging
 import sys
@@ -139,9 +140,9 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
                 )
             )
         )
+        stack.enter_context(prefect_server(meanwhile=_import_flow))
         from flows.restore_archive import restore_archive  # see top
 
-        stack.enter_context(prefect_server())
         _silence_prefect()
         summary: RunSummary = restore_archive(
             source=arguments.source,
@@ -171,6 +172,10 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
             **asdict(resources_from(arguments)),
         )
         return summary
+
+
+def _import_flow() -> None:
+    importlib.import_module("flows.restore_archive")
 
 
 def _silence_prefect() -> None:
