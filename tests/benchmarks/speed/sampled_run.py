@@ -22,7 +22,6 @@ from types import FrameType
 from tests.benchmarks.speed.stages import REST, stage_of
 
 EVERY_S = 0.02
-_MOST_CALLS = 300
 _TASKS = Path("/proc/self/task")
 
 
@@ -72,13 +71,15 @@ class StageSampler:
 
     def _stages_now(self) -> dict[int, str]:
         frames = sys._current_frames()
-        threads = {thread.ident: thread.native_id for thread in threading.enumerate()}
         own = threading.get_ident()
-        return {
-            task: REST if ident == own else stage_of(list(calls_of(frame)))
+        del frames[own]  # which holds `frames`: a ring, and in it the arrays of all other threads
+        threads = {thread.ident: thread.native_id for thread in threading.enumerate()}
+        stages = {
+            task: stage_of(list(calls_of(frame)))
             for ident, frame in frames.items()
             if (task := threads.get(ident)) is not None
         }
+        return {**stages, threading.get_native_id(): REST}
 
     def _used_since(self) -> dict[int, float]:
         now = {int(entry.name): cpu_seconds(entry) for entry in _TASKS.iterdir()}
@@ -106,8 +107,7 @@ def book(seconds: dict[str, float], named: Mapping[str, float], unnamed: float) 
 def calls_of(frame: FrameType | None) -> Iterator[str]:
     """The calls that a frame is in, the outermost first."""
     calls: list[str] = []
-    # A thread that runs on meanwhile may leave frames behind whose callers form a ring.
-    while frame is not None and len(calls) < _MOST_CALLS:
+    while frame is not None:
         calls.append(f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_name}")
         frame = frame.f_back
     return reversed(calls)
