@@ -14,7 +14,7 @@ from flows.progress import describe_row
 from flows.rows import Outcome, Workshop
 from flows.stopping import stop_requested
 from restoration.codec import shared_decoder
-from restoration.models import resolve_device
+from restoration.device import resolve_device
 from restoration.recipe import Options
 from restoration.resources import Resources
 from restoration.restore import Restorer

@@ -26,7 +26,8 @@ from flows.pool import BatchPool, LostBatch
 from flows.progress import current_reporter, reporting_to
 from flows.stopping import request_stop
 from flows.version import software_version
-from flows.workers import ClusterError, Workers, environments
+from flows.worker_devices import environments
+from flows.workers import ClusterError, Workers
 from storage.manifest import ManifestRow, Status
 
 GPU: Final = "GPU"

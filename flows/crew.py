@@ -13,8 +13,8 @@ from typing import Final
 from flows.budget import MemoryBudget, memory_for
 from flows.progress import current_reporter
 from flows.rows import Outcome
+from restoration.device import resolve_device
 from restoration.execution import memory_of_networks_gb
-from restoration.models import resolve_device
 from restoration.resources import Resources, available_cores
 from restoration.worker_process import settle
 from storage.manifest import WorkItem

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-from flows.publishing import sha256_of
+from flows.hashing import sha256_of
 from flows.rows import Workshop
 from restoration import scratch
 from restoration.errors import no_room

@@ -305,13 +305,3 @@ class VerifyingReader:
         if (not block or size < 0) and self._digest.hexdigest() != self._expected:
             raise SourceChanged("the photo changed while it was being worked on; run again")
         return block
-
-
-def sha256_of(file: BinaryIO) -> str:
-    """Hexadecimal SHA-256 of a seekable file, which stands at its start again afterwards."""
-    digest = hashlib.sha256()
-    file.seek(0)
-    while block := file.read(1 << 20):
-        digest.update(block)
-    file.seek(0)
-    return digest.hexdigest()

@@ -1,10 +1,8 @@
-"""What a run leaves beside the rows of its photos: its own record, and what makes rows quick."""
+"""What a run says of itself."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,10 +11,9 @@ from flows.batch import BatchOrder
 from flows.planning import Request
 from flows.version import software_version
 from flows.workers import Workers
-from restoration.models import resolve_device
+from restoration.device import resolve_device
 from restoration.recipe import Options
-from storage import DestinationStore, StorageError
-from storage.manifest import ManifestIndex, RunRecord, write_latest, write_run
+from storage.manifest import RunRecord
 
 if TYPE_CHECKING:  # that module imports this one
     from flows.restore_archive import RunSummary
@@ -75,30 +72,3 @@ def options_json(options: Options, request: Request) -> str:
     asked["signing"] = options.signing and options.signing.sha256
     wanted = {name: value for name, value in asked.items() if value is not None}
     return json.dumps(wanted, ensure_ascii=False, sort_keys=True)
-
-
-def keep_books(target: DestinationStore, record: RunRecord) -> Iterator[str]:
-    """Write down a run that has ended, and sort the manifest's latest rows for readers and runs.
-
-    Without these files all that there is to know is in the parts, and takes longer to find out:
-    no problem with them ends a run. The caller holds the destination's lock.
-
-    Yields:
-        Problems, one line each.
-    """
-    steps = (
-        ("record of the run", lambda: write_run(target, record)),
-        ("manifest's index", lambda: _save_index(target)),
-        ("manifest's latest.parquet", lambda: write_latest(target)),
-    )
-    for what, write in steps:
-        try:
-            write()
-        except (StorageError, OSError) as error:
-            yield f"the {what} was not written: {error}"
-
-
-def _save_index(target: DestinationStore) -> None:
-    """Sort what runs ask for into one file, so that the next one need not read each part."""
-    with closing(ManifestIndex.load(target)) as index:
-        index.save()

@@ -17,18 +17,20 @@ from pydantic import Field
 
 from flows.artifacts import progress_artifact, summary_artifact, tell_of_failure
 from flows.batch import MAX_NAMED_FAILURES, BatchOrder, BatchSummary
+from flows.books import keep_books
 from flows.collector import program_set_aside
 from flows.dispatch import dispatched
 from flows.embedded_server import server_url
 from flows.planning import Request, Survey, batches
 from flows.pool import BatchPool, thread_pool
-from flows.records import keep_books, run_record
+from flows.records import run_record
 from flows.run_ids import latest_run_id, new_run_id
 from flows.sweeping import sweep_after_killed_runs
-from flows.workers import Workers, check_device, check_server_for, parse_workers, shared
+from flows.worker_devices import check_device
+from flows.workers import Workers, check_server_for, parse_workers, shared
+from restoration.catalogue import choose_models
 from restoration.codec import AccessCopies, Limits, Signing
 from restoration.errors import UsageError
-from restoration.models import choose_models
 from restoration.plan import parse_steps
 from restoration.precision import AUTO
 from restoration.recipe import Options

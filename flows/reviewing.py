@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+from flows.books import keep_books
 from flows.decisions import PhotoDecision
 from flows.places import possible_outputs
-from flows.records import keep_books
 from flows.run_ids import latest_run_id, new_run_id
 from flows.sweeping import owned, sweep_after_killed_runs
 from flows.version import software_version

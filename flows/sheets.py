@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flows.publishing import sha256_of
+from flows.hashing import sha256_of
 from restoration.codec import shared_decoder
 from restoration.contact_sheet import Byte, Cell, Entry, cropped, fitted
 from restoration.errors import RestorationError, UsageError

@@ -10,7 +10,7 @@ from functools import partial
 from typing import BinaryIO, Final
 
 from flows.audit import Audit, Finding, audit
-from flows.publishing import sha256_of
+from flows.hashing import sha256_of
 from storage import DestinationStore, EndsRun, NotFound, SourceStore, StorageError
 from storage.ahead import ahead
 from storage.manifest import ManifestIndex, Recorded, recorded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -10,17 +9,10 @@ from urllib.parse import urlsplit
 
 from flows.budget import memory_for
 from restoration.errors import UsageError
-from restoration.models import gpu_count, resolve_device
-from restoration.precision import resolve_precision
-from restoration.resources import Resources, available_cores
+from restoration.resources import Resources
 
 _LOCAL: Final = re.compile(r"local:([1-9]\d{0,3})")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-
-THREAD_SETTINGS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""What Dask sets to 1 in a worker's environment unless told else; torch heeds the lowest."""
-# On a machine with GPUs, a process that is to work on the CPU must not take one.
-_CPU: Final = {"CUDA_VISIBLE_DEVICES": ""}
 
 
 class ClusterError(Exception):
@@ -88,37 +80,6 @@ def check_server_for(workers: Workers, server: str | None) -> None:
         f"workers at {workers.address} may be on other machines, which cannot reach {what}: "
         "set PREFECT_API_URL to a Prefect server that they reach"
     )
-
-
-def check_device(workers: Workers, device: str, resources: Resources) -> None:
-    """See that this machine has the device, and that it calculates as it is asked to.
-
-    Raises:
-        UsageError: it has not, or does not; of the workers of a cluster each sees for itself.
-    """
-    if workers.kind != "cluster":
-        resolve_precision(resources.precision, resolve_device(device))
-
-
-def environments(count: int, device: str) -> list[dict[str, str]]:
-    """The environment of each of `count` processes: its share of the cores, and a GPU, if any.
-
-    Args:
-        count: how many processes.
-        device: auto, cpu or cuda.
-
-    Raises:
-        UsageError: more processes than GPUs.
-    """
-    gpus = 0 if device == "cpu" else gpu_count()
-    cores = dict.fromkeys(THREAD_SETTINGS, str(max(1, available_cores() // count)))
-    if not gpus:
-        return [_CPU | cores] * count
-    if count > gpus:
-        raise UsageError(f"--workers local:{count}: this machine has {gpus} GPU(s), one for each")
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    names = visible.split(",") if visible else [str(number) for number in range(gpus)]
-    return [cores | {"CUDA_VISIBLE_DEVICES": name.strip()} for name in names[:count]]
 
 
 def shared(resources: Resources, workers: Workers) -> Resources:

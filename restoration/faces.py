@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restoration import scratch
+from restoration.catalogue import file_sha256
 from restoration.colour import luma8
-from restoration.models import file_sha256
 from restoration.quality import ssim
 from restoration.samples import Samples, eight_bits
 

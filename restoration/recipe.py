@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from restoration.assess import ASSESSMENT_VERSION
+from restoration.catalogue import DEVICES, WEIGHTS_FOLDER, card_for
 from restoration.codec.access import AccessCopies
 from restoration.codec.c2pa_signing import Signing
 from restoration.codec.formats import FORMATS
 from restoration.codec.limits import DEFAULT_LIMITS, Limits
 from restoration.errors import UsageError
-from restoration.models import DEVICES, WEIGHTS_FOLDER, card_for
 from restoration.plan import ALL_STEPS, Step
 
 PIPELINE_VERSION: Final = "3"

@@ -12,15 +12,17 @@ import torch
 
 from restoration.assess import Assessment
 from restoration.blend import Grain, blend, grain_of, like
+from restoration.catalogue import WEIGHTS_FOLDER
 from restoration.colorize import Interpretation, colorized_as, interpret
 from restoration.colour import integer_luma
+from restoration.device import resolve_precision
 from restoration.execution import Engine, engine_for, tile_pixels
 from restoration.guards import check_colorized, check_restored
 from restoration.harm import Judgement, judge
 from restoration.measures import measures_of
-from restoration.models import WEIGHTS_FOLDER, Model, load_model
+from restoration.models import Model, load_model
 from restoration.plan import Plan, Step
-from restoration.precision import Precision, resolve_precision
+from restoration.precision import Precision
 from restoration.recipe import Options
 from restoration.resources import DEFAULT_RESOURCES, Resources
 from restoration.samples import Samples, SampleType, are_equal, eight_bits, sample_type

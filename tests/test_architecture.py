@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,6 +110,25 @@ def test_nothing_outside_flows_imports_flows() -> None:
 def test_one_photos_way_and_its_batch_need_no_prefect() -> None:
     for name in ("photo", "rows", "batch", "planning", "progress", "stopping"):
         assert not any(n.startswith("prefect") for n in imported(ROOT / f"flows/{name}.py"))
+
+
+LIGHT_COMMANDS = ("run", "report", "verify", "review", "sheet", "query", "bag", "diff", "models")
+
+
+@pytest.mark.parametrize("command", LIGHT_COMMANDS)
+def test_a_command_that_only_asks_waits_for_neither_torch_nor_prefect(command: str) -> None:
+    """`run` imports them while its server starts; mistakes in its options are said before."""
+    script = (
+        "import sys, flows.cli as cli\n"
+        f"try: cli.main([{command!r}, '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'prefect'} & sys.modules.keys()), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert f"restore-archive {command}" in done.stdout
+    assert done.stderr.splitlines()[-1] == "[]"
 
 
 def test_training_needs_only_what_a_gpu_machine_has() -> None:

@@ -15,8 +15,8 @@ from restoration.assess import (
     assess,
 )
 from restoration.assess.windows import WHOLE_AREA, native_windows, without_margins
+from restoration.catalogue import card_for
 from restoration.evaluation.assessment import evaluate_assessment
-from restoration.models import card_for
 from tests.test_assess_scenes import gray_scene, scene, with_blur, with_noise
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from restoration.models import WEIGHTS_FOLDER, card_for, read_network
+from restoration.catalogue import WEIGHTS_FOLDER, card_for
+from restoration.models import read_network
 from restoration.networks import UNet, UNetConfig, gmac_per_megapixel
 from restoration.precision import Precision
 from tests.benchmarks.speed import networks, peers, runtimes

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restoration.models import card_for
+from restoration.catalogue import card_for
 from storage import LocalDestination
 from storage.manifest import ManifestRow, Status, encode_rows, part_path, write_latest
 from tests.benchmarks.speed import alternatives, growth, job, side_by_side

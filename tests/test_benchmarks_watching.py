@@ -56,7 +56,7 @@ class TestStages:
             (["restoration.restore.restore", "restoration.tiling.run_tiled"], "networks"),
             (["flows.publishing.restored", "restoration.codec.encoding.encode"], "encode"),
             (["flows.photo.prepare", "restoration.codec.process.decode"], "decode"),
-            (["flows.publishing.sha256_of", "storage.local.read"], "read"),
+            (["flows.hashing.sha256_of", "storage.local.read"], "read"),
             (["flows.publishing.put", "storage.local.put"], "put"),
             (["flows.batch.publish_part", "storage.manifest.parts.encode_rows"], "rest"),
             (["flows.publishing.put"], "rest"),

@@ -8,9 +8,9 @@ from itertools import islice
 
 from flows.commands.options import archive_options_from
 from flows.console import QuietlyClosedConsole, print_line
+from flows.hashing import sha256_of
 from flows.photo import status_of_problem
 from flows.planning import Request, Survey, pending_items
-from flows.publishing import sha256_of
 from flows.reviews import still_about
 from flows.rows import status_of_error
 from restoration.assess import assess

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from flows.console import QuietlyClosedConsole
 from restoration.cards import ModelCard, cards_markdown, condition_figures, duration
-from restoration.models import available_models
+from restoration.catalogue import available_models
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

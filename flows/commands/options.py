@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields, replace
 
+from restoration.catalogue import choose_models
 from restoration.codec import FORMATS, AccessCopies, Limits, Signing
 from restoration.codec.access import WEB_FORMATS
-from restoration.models import choose_models
 from restoration.plan import ALL_STEPS, parse_steps
 from restoration.precision import AUTO, PRECISIONS
 from restoration.recipe import Options

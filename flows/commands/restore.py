@@ -15,13 +15,13 @@ from flows.commands.options import (
     resources_from,
 )
 from flows.console import QuietlyClosedConsole, print_line
+from flows.hashing import sha256_of
 from flows.outputs import Outputs
 from flows.photo import planned_page
-from flows.publishing import sha256_of
 from flows.rows import PlannedPage, reasons
 from restoration.codec import SUFFIX_FORMATS, Photo, shared_decoder
+from restoration.device import resolve_device
 from restoration.errors import UsageError
-from restoration.models import resolve_device
 from restoration.restore import Restorer
 from restoration.worker_process import settle
 from storage import LocalDestination

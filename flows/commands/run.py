@@ -29,7 +29,7 @@ from flows.embedded_server import be_quiet, prefect_server, server_url
 from flows.planning import Request
 from flows.progress import BarReporter, LineReporter, Reporter, reporting_to
 from flows.stopping import EXIT_INTERRUPTED, stopping_on_interrupt
-from flows.workers import check_device, check_server_for, environments, parse_workers
+from flows.workers import check_server_for, parse_workers
 from restoration.errors import UsageError
 from storage import BadLocation, open_destination, open_source
 
@@ -86,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         from flows.commands.dry_run import dry_run
 
+        _check_devices(arguments)
         return dry_run(arguments)
     be_quiet()
     console = QuietlyClosedConsole(stderr=arguments.json)
@@ -101,9 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     workers = parse_workers(arguments.workers)
-    check_device(workers, arguments.device, resources_from(arguments))
-    if workers.kind == "local":
-        environments(workers.count, arguments.device)
+    resources_from(arguments)
     if workers.is_remote:  # asking Prefect takes a second
         check_server_for(workers, server_url())
     if arguments.workers and arguments.dry_run:
@@ -123,6 +122,15 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError(str(error)) from error
 
 
+def _check_devices(arguments: argparse.Namespace) -> None:
+    from flows.worker_devices import check_device, environments
+
+    workers = parse_workers(arguments.workers)
+    check_device(workers, arguments.device, resources_from(arguments))
+    if workers.kind == "local":
+        environments(workers.count, arguments.device)
+
+
 def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
     with ExitStack() as stack:
         if not arguments.quiet:
@@ -140,7 +148,7 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
                 )
             )
         )
-        stack.enter_context(prefect_server(meanwhile=_import_flow))
+        stack.enter_context(prefect_server(meanwhile=lambda: _prepare(arguments)))
         from flows.restore_archive import restore_archive  # see top
 
         _silence_prefect()
@@ -174,7 +182,9 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
         return summary
 
 
-def _import_flow() -> None:
+def _prepare(arguments: argparse.Namespace) -> None:
+    """What takes seconds of importing PyTorch and Prefect."""
+    _check_devices(arguments)
     importlib.import_module("flows.restore_archive")
 
 

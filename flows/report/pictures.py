@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO, Final
 
-from flows.publishing import sha256_of
+from flows.hashing import sha256_of
 from flows.report.folder import PICTURES, files_of
 from flows.report.view import (
     THUMBNAIL_EDGE,

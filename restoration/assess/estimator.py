@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from restoration.assess.scales import BLUR_SCALE, NOISE_SCALE, Estimate
 from restoration.assess.spectrum import block_statistics
 from restoration.assess.statistics import statistics_of_windows
 from restoration.assess.windows import Windows, measured_windows
-from restoration.models import load_model
 from restoration.samples import Samples
 
 Double = NDArray[np.float64]
@@ -81,6 +79,11 @@ def noise_of_windows(windows: Windows) -> Estimate:
 
 def _predict(statistics: Double) -> list[list[float]]:
     """Mean and variance of each quantity that so many statistics suffice for."""
+    # PyTorch takes a second to import, and thresholds and plans are asked for without it.
+    import torch
+
+    from restoration.models import load_model
+
     # On the CPU always: a vector of numbers is not worth the way to a GPU.
     model = load_model("assess", torch.device("cpu"))
     with torch.inference_mode():

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from restoration.catalogue import card_for
 from restoration.evaluation.assessment import OURS, evaluate_assessment
 from restoration.evaluation.assessment_peers import peer_judges, peer_noise_estimators
 from restoration.evaluation.assessment_report import AssessmentReport, FalseAlarms, SigmaError
 from restoration.evaluation.export import Tables
 from restoration.evaluation.report import Run
-from restoration.models import card_for
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Final
 
 from restoration.cards import Metric, ModelCard, cards_markdown, read_card, write_card
+from restoration.catalogue import available_models, file_sha256
 from restoration.errors import UsageError, WeightsError
 from restoration.evaluation.features import NAME as FEATURE_DISTANCE
 from restoration.evaluation.methods import INPUT, TRUE_PHOTOS
-from restoration.models import available_models, file_sha256, read_network
+from restoration.models import read_network
 from restoration.networks import gmac_per_megapixel, parameter_count
 from restoration.quality import IDENTICAL_PSNR_DB
 from restoration.training.journal import read_log

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
+from restoration.catalogue import WEIGHTS_FOLDER, available_models, file_sha256
+from restoration.device import resolve_device
 from restoration.errors import UsageError, WeightsError
 from restoration.evaluation import assessment_peers, features, grid, peers
 from restoration.evaluation.assessment_figures import measured_assessment
@@ -45,14 +47,7 @@ from restoration.evaluation.tables import (
     cost_table,
     restoration_tables,
 )
-from restoration.models import (
-    WEIGHTS_FOLDER,
-    available_models,
-    file_sha256,
-    read_network,
-    resolve_device,
-    without_card,
-)
+from restoration.models import read_network, without_card
 
 MEASURES = ("assess", "naturalness")
 """Tasks that measure photographs and change none."""

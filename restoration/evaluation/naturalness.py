@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from restoration.catalogue import card_for
 from restoration.evaluation.assessment_cases import blurred, noisy
 from restoration.evaluation.assessment_figures import Figure
 from restoration.evaluation.report import Run
-from restoration.models import card_for
 from restoration.naturalness import naturalness
 from restoration.training.degradations import jpeg_round_trip
 

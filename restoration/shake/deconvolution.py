@@ -19,7 +19,7 @@ from restoration.shake.fourier import (
 from restoration.shake.kernel import Kernel
 from restoration.tiling import Tiling
 
-DECONVOLUTION_TILING: Final = Tiling(context=64, multiple=1)
+DECONVOLUTION_TILING: Final = Tiling(context=64, multiple=1, pixels=1 << 20)
 """Tiles may start anywhere; what a border spoils is gone after twice the longest kernel's reach."""
 
 SMOOTHNESS_PER_VARIANCE: Final = 20.0

@@ -9,8 +9,9 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
+from restoration.catalogue import WEIGHTS_FOLDER, card_for
 from restoration.errors import UsageError, WeightsError
-from restoration.models import WEIGHTS_FOLDER, card_for, read_network
+from restoration.models import read_network
 from restoration.networks import Network, NetworkConfig, header_of
 
 SHIPPED = "shipped"

@@ -11,7 +11,7 @@ from pathlib import Path
 from restoration.assess import assess
 from restoration.codec import decode
 from restoration.contact_sheet import Cell, Entry, draw, fitted, save
-from restoration.models import resolve_device
+from restoration.device import resolve_device
 from restoration.plan import make_plan
 from restoration.restore import Job, Restorer
 from restoration.samples import Samples

@@ -21,13 +21,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from restoration.device import resolve_device
 from restoration.errors import UsageError
 from restoration.evaluation.measuring import evaluate
 from restoration.evaluation.methods import network_method, untouched
 from restoration.evaluation.photos import read_photos
 from restoration.evaluation.protocols import denoise_conditions
 from restoration.evaluation.report import Run, Summary, summarise
-from restoration.models import read_network, resolve_device, without_card
+from restoration.models import read_network, without_card
 from restoration.training.baselines import BASELINES, TRAINABLE, prepare
 from restoration.training.data import PhotoSet, load_photos
 from restoration.training.machine import set_up_for_training

@@ -24,7 +24,7 @@ import tifffile
 from flows.photo import process
 from flows.rows import Workshop
 from restoration.codec import Limits
-from restoration.models import resolve_device
+from restoration.device import resolve_device
 from restoration.plan import parse_steps
 from restoration.recipe import Options
 from restoration.restore import Restorer

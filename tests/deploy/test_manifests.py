@@ -29,7 +29,7 @@ from prefect.server.events.schemas.automations import EventTrigger as ServerEven
 from prefect.settings import Settings
 from prefect_redis.client import RedisMessagingSettings
 
-from flows.workers import THREAD_SETTINGS
+from flows.worker_devices import THREAD_SETTINGS
 from tests.deploy.containers import (
     COMPOSE,
     DEPLOY,

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from flows.restore_archive import RunSummary, restore_archive
-from restoration.models import card_for
+from restoration.catalogue import card_for
 from storage import open_destination, open_source
 from storage.manifest import ManifestRow, read_manifest, rows_of
 

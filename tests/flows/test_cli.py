@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from flows.cli import main
+from restoration.catalogue import card_for
 from restoration.colour import luma8
-from restoration.models import card_for
 from tests.scenes import encoded, gray_scene, noisy, scene
 
 DENOISE = card_for("denoise").name

@@ -13,7 +13,8 @@ from flows.batch import BatchOrder, BatchSummary
 from flows.dispatch import MAX_ALONE, dispatched, pieces
 from flows.pool import LostBatch
 from flows.rows import lost_row
-from flows.workers import Workers, check_server_for, environments, parse_workers, shared
+from flows.worker_devices import environments
+from flows.workers import Workers, check_server_for, parse_workers, shared
 from restoration.errors import UsageError
 from restoration.recipe import Options
 from restoration.resources import Resources
@@ -66,7 +67,7 @@ def test_what_workers_may_not_be(text: str) -> None:
 
 
 def test_each_process_gets_a_gpu_of_those_that_are_visible(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.workers.gpu_count", lambda: 3)
+    monkeypatch.setattr("flows.worker_devices.gpu_count", lambda: 3)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5, 2,GPU-7f")
     assert [each["CUDA_VISIBLE_DEVICES"] for each in environments(3, "auto")] == [
         "5",
@@ -74,7 +75,7 @@ def test_each_process_gets_a_gpu_of_those_that_are_visible(monkeypatch: pytest.M
         "GPU-7f",
     ]
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    monkeypatch.setattr("flows.workers.available_cores", lambda: 8)
+    monkeypatch.setattr("flows.worker_devices.available_cores", lambda: 8)
     pair = environments(2, "cuda")
     assert [each["CUDA_VISIBLE_DEVICES"] for each in pair] == ["0", "1"]
     assert [each["OMP_NUM_THREADS"] for each in pair] == ["4", "4"]
@@ -86,8 +87,8 @@ def test_each_process_gets_a_gpu_of_those_that_are_visible(monkeypatch: pytest.M
 def test_without_gpus_the_cores_are_shared(
     monkeypatch: pytest.MonkeyPatch, gpus: int, device: str
 ) -> None:
-    monkeypatch.setattr("flows.workers.gpu_count", lambda: gpus)
-    monkeypatch.setattr("flows.workers.available_cores", lambda: 8)
+    monkeypatch.setattr("flows.worker_devices.gpu_count", lambda: gpus)
+    monkeypatch.setattr("flows.worker_devices.available_cores", lambda: 8)
     each = environments(3, device)
     threads = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
     assert each == [{"CUDA_VISIBLE_DEVICES": "", **threads}] * 3

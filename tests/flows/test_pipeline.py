@@ -20,7 +20,7 @@ from flows.progress import SilentReporter, reporting_to
 from flows.rows import Workshop
 from flows.stopping import request_stop
 from restoration.codec import DecoderProcess, Limits
-from restoration.models import resolve_device
+from restoration.device import resolve_device
 from restoration.recipe import Options
 from restoration.resources import Resources, available_cores
 from restoration.restore import DEFAULT_OPTIONS, Restorer

@@ -18,7 +18,8 @@ from flows.batch import BatchOrder
 from flows.cluster import GPU, ClusterPool, EventReporter, local_cluster
 from flows.stopping import stopping
 from flows.version import software_version
-from flows.workers import ClusterError, environments, parse_workers
+from flows.worker_devices import environments
+from flows.workers import ClusterError, parse_workers
 from restoration.recipe import Options
 from storage.manifest import ManifestRow, Status
 from tests.flows.processes import PATIENCE_S
@@ -164,7 +165,7 @@ def test_workers_with_other_software_are_refused(
 
 
 def test_a_process_on_the_cpu_uses_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.workers.available_cores", lambda: 2)
+    monkeypatch.setattr("flows.worker_devices.available_cores", lambda: 2)
     with (
         local_cluster(environments(1, "cpu")) as cluster,
         distributed.Client(cluster) as client,

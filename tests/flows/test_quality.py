@@ -17,8 +17,9 @@ from flows.measured import SALVAGED
 from flows.photo import process
 from flows.rows import Workshop
 from restoration.cards import read_card
+from restoration.catalogue import WEIGHTS_FOLDER, card_for, file_sha256
 from restoration.codec import shared_decoder
-from restoration.models import WEIGHTS_FOLDER, card_for, file_sha256, read_network
+from restoration.models import read_network
 from restoration.networks import header_of
 from restoration.recipe import Options
 from restoration.restore import Restorer

@@ -13,7 +13,8 @@ import pytest
 import restoration.recipe
 from flows.progress import SilentReporter, reporting_to
 from flows.stopping import request_stop, stop_requested, stopping_on_interrupt
-from restoration.models import ModelCard, available_models
+from restoration.catalogue import available_models
+from restoration.models import ModelCard
 from storage import LocalDestination, open_destination, open_source
 from storage.manifest import ManifestRow, Status, WorkItem, write_worklist
 from tests.flows.runs import COLORIZE, DENOISE, latest, run

@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 
 from flows.cli import main
 from restoration.cards import card_markdown, cards_markdown, duration, read_card, write_card
+from restoration.catalogue import WEIGHTS_FOLDER, available_models, card_for
 from restoration.errors import WeightsError
 from restoration.evaluation import card as tool
-from restoration.models import WEIGHTS_FOLDER, available_models, card_for, read_network
+from restoration.models import read_network
 from restoration.training.journal import LogLine, write_log
 from restoration.training.trainer import save_weights
 from tests.scenes import scene

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from flows.cli import main
+from restoration.catalogue import WEIGHTS_FOLDER, card_for
 from restoration.colour import as_gray, luma8
 from restoration.errors import UsageError
 from restoration.evaluation.card import metrics_from
@@ -23,7 +24,6 @@ from restoration.evaluation.protocols import (
     denoise_conditions,
     read_kernels,
 )
-from restoration.models import WEIGHTS_FOLDER, card_for
 from restoration.networks import UNet, UNetConfig
 from restoration.quality import psnr_db, ssim
 from restoration.training.degradations import gaussian_kernel

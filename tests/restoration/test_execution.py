@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from restoration.assess import Assessment
+from restoration.device import resolve_precision
 from restoration.errors import GuardError, UsageError
 from restoration.execution import (
     Batcher,
@@ -22,7 +23,7 @@ from restoration.execution import (
     tile_pixels,
 )
 from restoration.plan import Step, make_plan
-from restoration.precision import TOLERANCE, Precision, resolve_precision
+from restoration.precision import TOLERANCE, Precision
 from restoration.recipe import Options
 from restoration.resources import Resources, available_cores
 from restoration.restore import Job, Restored, Restorer

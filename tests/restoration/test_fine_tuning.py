@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from flows.cli import main
+from restoration.catalogue import WEIGHTS_FOLDER, card_for
 from restoration.errors import UsageError
-from restoration.models import WEIGHTS_FOLDER, card_for, read_network
+from restoration.models import read_network
 from restoration.networks import UNetConfig
 from restoration.training.batched import Draws
 from restoration.training.batches import batches_for

@@ -13,7 +13,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from flows.cli import main
-from restoration.models import WEIGHTS_FOLDER, card_for, read_network
+from restoration.catalogue import WEIGHTS_FOLDER, card_for
+from restoration.models import read_network
 from restoration.naturalness import FEATURES, naturalness, patch_features
 from restoration.networks.natural_statistics import NaturalStatistics, NaturalStatisticsConfig
 from restoration.training.degradations import jpeg_round_trip

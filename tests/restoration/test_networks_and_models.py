@@ -15,18 +15,17 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from restoration.cards import write_card
-from restoration.errors import UsageError, WeightsError
-from restoration.models import (
+from restoration.catalogue import (
     DEVICES,
     WEIGHTS_FOLDER,
     available_models,
     card_for,
     choose_models,
     file_sha256,
-    load_model,
-    read_network,
-    resolve_device,
 )
+from restoration.device import resolve_device
+from restoration.errors import UsageError, WeightsError
+from restoration.models import load_model, read_network
 from restoration.networks import (
     UNet,
     UNetConfig,

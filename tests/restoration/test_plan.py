@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restoration.assess import BLURRED_SIGMA, NOISY_SIGMA, Assessment
+from restoration.catalogue import available_models
 from restoration.errors import UsageError
-from restoration.models import available_models
 from restoration.plan import ALL_STEPS, WORTH_A_TRY, Step, make_plan, parse_steps
 from restoration.recipe import Options, current_recipe_ids, recipe_id
 
@@ -151,7 +151,7 @@ def test_shares_lie_between_0_and_1(wrong: dict[str, float], word: str) -> None:
 
 
 def test_a_new_model_changes_only_the_recipes_that_use_it(tmp_path, monkeypatch) -> None:
-    from restoration.models import WEIGHTS_FOLDER
+    from restoration.catalogue import WEIGHTS_FOLDER
 
     for path in WEIGHTS_FOLDER.glob("*.json"):
         text = path.read_text(encoding="utf-8")

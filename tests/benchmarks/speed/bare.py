@@ -28,8 +28,9 @@ import torch
 from torch import Tensor
 
 from restoration.cards import ModelCard
+from restoration.catalogue import WEIGHTS_FOLDER, available_models
 from restoration.colorize import AGREEING_SIDES
-from restoration.models import WEIGHTS_FOLDER, available_models, read_network
+from restoration.models import read_network
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 TUNED: Mapping[str, str] = {

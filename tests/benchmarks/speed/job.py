@@ -19,8 +19,8 @@ from pathlib import Path
 
 import torch
 
-from restoration.models import resolve_device
-from restoration.precision import AUTO, resolve_precision
+from restoration.device import resolve_device, resolve_precision
+from restoration.precision import AUTO
 from tests.benchmarks.speed.bare import BareTime, Work, measured_apart
 from tests.benchmarks.speed.figures import Spread, spread, table
 from tests.benchmarks.speed.limits import Resource, Roof, disk, limit, processor, processor_roofs

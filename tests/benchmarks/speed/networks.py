@@ -17,8 +17,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from restoration.cards import ModelCard
-from restoration.models import available_models, card_for, resolve_device
-from restoration.precision import AUTO, resolve_precision
+from restoration.catalogue import available_models, card_for
+from restoration.device import resolve_device, resolve_precision
+from restoration.precision import AUTO
 from restoration.resources import available_cores
 from tests.benchmarks.speed import peers
 from tests.benchmarks.speed.figures import Spread, spread, table

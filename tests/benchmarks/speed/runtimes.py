@@ -26,7 +26,8 @@ import numpy as np
 import torch
 
 from restoration.allocator import keep_freed_memory
-from restoration.models import WEIGHTS_FOLDER, read_network
+from restoration.catalogue import WEIGHTS_FOLDER
+from restoration.models import read_network
 from restoration.networks import UNet
 from restoration.resources import available_cores
 from tests.benchmarks.speed.figures import Spread, spread, table

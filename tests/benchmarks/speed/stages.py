@@ -36,7 +36,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ("restoration.codec.fitting", ENCODE),
     ("restoration.codec", DECODE),
     ("storage.manifest", REST),
-    ("flows.publishing.sha256_of", READ),
+    ("flows.hashing.sha256_of", READ),
     ("storage.crawl", READ),
     ("storage", PUT),
 )

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.utils import mkldnn
 
 from restoration.allocator import keep_freed_memory
-from restoration.models import WEIGHTS_FOLDER, available_models, read_network
+from restoration.catalogue import WEIGHTS_FOLDER, available_models
+from restoration.models import read_network
 from tests.benchmarks.speed import peers
 from tests.benchmarks.speed.alternatives import ALTERNATIVES
 
