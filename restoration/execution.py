@@ -16,7 +16,9 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from traceback import clear_frames
 from typing import Final
 
 import numpy as np
@@ -198,6 +200,7 @@ class Batcher(Engine):
                 self._try_fewer(orders, error)
             except Exception as error:
                 _fail(orders, error)
+            del orders  # while there is nothing to do, no photo is to be kept by its promises
         self._computed.put(None)
 
     def _next_batch(self) -> list[_Order]:
@@ -243,11 +246,14 @@ class Batcher(Engine):
                     _keep(order, picture)
             except Exception as error:
                 _fail(computed.orders, error)
+            del computed
 
     def _try_fewer(self, orders: Sequence[_Order], error: torch.OutOfMemoryError) -> None:
         """Do them again, fewer at once; one alone that does not fit fails."""
+        clear_frames(error.__traceback__)  # which hold what the network has calculated so far
         if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+            with suppress(RuntimeError):  # a broken device says so again to the next batch
+                torch.cuda.empty_cache()
         if len(orders) == 1:
             _fail(orders, error)
             return
@@ -269,12 +275,15 @@ def _keep(order: _Order, picture: Tensor) -> None:
     try:
         _check_finite(picture)
     except GuardError as error:
-        order.promise.set_exception(error)
+        order.promise.set_exception(error.with_traceback(None))  # whose frames hold the promise
     else:
         order.promise.set_result(picture.numpy())
 
 
 def _fail(orders: Sequence[_Order], error: Exception) -> None:
+    # The error goes to threads that keep it for a while, and its frames hold these promises, and so
+    # the error: until the garbage collector came by, all that the network made would stay.
+    clear_frames(error.__traceback__)
     for order in orders:
         if not order.promise.done():
             order.promise.set_exception(error)

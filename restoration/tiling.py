@@ -173,10 +173,12 @@ def run_tiled(
     """
     dtypes = [dtype] * len(images) if isinstance(dtype, type) else list(dtype)
     while True:
+        # Not asked for again below: others whose tiles did not fit either may have halved it.
+        tried = tiling.of_at_most(engine.tile_pixels)
         try:
-            return _run(network, images, tiling.of_at_most(engine.tile_pixels), engine, dtypes)
+            return _run(network, images, tried, engine, dtypes)
         except torch.OutOfMemoryError:
-            smaller = tiling.of_at_most(engine.tile_pixels).smaller()
+            smaller = tried.smaller()
             if smaller is None:
                 raise
             engine.tile_pixels = min(engine.tile_pixels, smaller.pixels or smaller.side**2)
@@ -298,13 +300,22 @@ def _run(
 
     def take_first() -> None:
         canvas, row, column, promise = in_work.popleft()
-        canvas.add(row, column, promise.result())
+        try:
+            canvas.add(row, column, promise.result())
+        finally:
+            del promise
 
-    for canvas in canvases:
-        for row, column in canvas.places():
-            in_work.append((canvas, row, column, engine.submit(network, canvas.tile(row, column))))
-            if len(in_work) >= engine.ahead:
-                take_first()
-    while in_work:
-        take_first()
+    try:
+        for canvas in canvases:
+            for row, column in canvas.places():
+                promise = engine.submit(network, canvas.tile(row, column))
+                in_work.append((canvas, row, column, promise))
+                del promise
+                if len(in_work) >= engine.ahead:
+                    take_first()
+        while in_work:
+            take_first()
+    finally:
+        # A broken promise holds its error, which holds this frame: photos would stay in memory.
+        in_work.clear()
     return [canvas.output for canvas in canvases]

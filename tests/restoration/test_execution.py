@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -158,6 +160,32 @@ def test_an_error_reaches_who_asked_and_the_engine_goes_on(engine: Engine) -> No
     with pytest.raises(ZeroDivisionError):
         engine.submit(failing, tile(1)).result(60)
     np.testing.assert_allclose(engine.submit(halved, tile(2)).result(60), 1 / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, ZeroDivisionError, GuardError])
+def test_nothing_of_a_photo_that_failed_stays_in_memory(
+    engine: Engine, error: type[Exception]
+) -> None:
+    kept: list[weakref.ref[object]] = []
+
+    def failing(tiles: torch.Tensor) -> torch.Tensor:
+        inner = tiles * torch.nan
+        kept.append(weakref.ref(inner))
+        if error is GuardError:
+            return inner  # which the engine refuses
+        raise error("on purpose")
+
+    image = scene(300, 300)
+    kept.append(weakref.ref(image))
+    gc.disable()  # it would come by, but who knows when
+    try:
+        with pytest.raises(error):
+            run_tiled(failing, [image], SMALL, engine)
+        engine.close()
+        del image
+        assert [each() for each in kept] == [None] * len(kept)
+    finally:
+        gc.enable()
 
 
 def test_results_do_not_depend_on_the_engine_or_on_who_else_uses_it(
