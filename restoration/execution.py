@@ -333,9 +333,15 @@ def _new_engine(device: torch.device, lanes: int, gpu_memory_gb: float | None) -
     if device.type == "cpu":
         return Lanes(lanes, available_cores() // lanes)
     if gpu_memory_gb is not None:
-        whole = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, gpu_memory_gb * 1e9 / whole), device)
+        limit_gpu_memory(device, gpu_memory_gb)
     return Batcher(device)
+
+
+def limit_gpu_memory(device: torch.device, gigabytes: float) -> None:
+    """Have PyTorch take no more than so many 10^9 bytes of a GPU in this process."""
+    whole = torch.cuda.get_device_properties(device).total_memory
+    # Unlike the line before, this one takes no device without a number, but None.
+    torch.cuda.set_per_process_memory_fraction(min(1.0, gigabytes * 1e9 / whole), device.index)
 
 
 def _values(samples: Tensor) -> Tensor:

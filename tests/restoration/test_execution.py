@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from restoration.execution import (
     Lanes,
     engine_for,
     lanes_for,
+    limit_gpu_memory,
     memory_of_networks_gb,
     tile_pixels,
 )
@@ -302,6 +304,23 @@ def test_less_memory_makes_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -> Non
                 0.5 * memory, 0.04 * available_cores()
             )
             before = now
+
+
+@pytest.mark.parametrize(("name", "index"), [("cuda", 3), ("cuda:1", 1)])
+def test_memory_of_a_gpu_is_limited_as_pytorch_takes_it(
+    name: str, index: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Below what PyTorch makes of its arguments there is nothing to be called without a GPU.
+    limits: list[tuple[float, int]] = []
+    whole = SimpleNamespace(total_memory=80 * 10**9)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: whole)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    monkeypatch.setattr(torch.cuda.memory, "_lazy_init", lambda: None)
+    setter = "_cuda_setMemoryFraction"
+    monkeypatch.setattr(torch._C, setter, lambda *given: limits.append(given), raising=False)
+    limit_gpu_memory(torch.device(name), 20.0)
+    limit_gpu_memory(torch.device(name), 800.0)
+    assert limits == [(0.25, index), (1.0, index)]
 
 
 def test_lanes_are_no_more_than_cores_and_photos(monkeypatch: pytest.MonkeyPatch) -> None:
