@@ -274,6 +274,7 @@ def test_precisions_that_make_no_sense_are_refused(wanted: str) -> None:
         ("memory_gb", 0.0),
         ("memory_gb", float("nan")),
         ("memory_gb", float("inf")),
+        ("memory_gb", 1e300),
         ("gpu_memory_gb", -1.0),
         ("threads", 0),
         ("precision", "double"),
