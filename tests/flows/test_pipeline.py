@@ -225,6 +225,26 @@ def test_a_full_disk_lets_those_in_work_end_and_keeps_what_was_done(
     assert archive.store.size(order.worklist) is not None
 
 
+class Panic(BaseException):
+    """What libraries written in Rust raise, and no `except Exception` catches."""
+
+
+def test_photos_that_end_worse_than_by_an_error_cost_no_thread_its_place(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(3)
+
+    def panicking(*_: object) -> object:
+        together.wait(60)
+        raise Panic("on purpose")
+
+    monkeypatch.setattr(flows.photo, "_attempt", panicking)
+    crew = crew_for(Resources(threads=3), "cpu")
+    with pytest.raises(Panic):
+        run_batch(archive.order(NAMES[:3], Resources(threads=3)))
+    assert crew.places == crew.threads
+
+
 def test_a_request_to_stop_lets_those_in_work_end(archive: Archive) -> None:
     with reporting_to(reporter := Watching(lambda _: request_stop("run-1"))):
         summary = run_batch(order := archive.order(NAMES, Resources(threads=3)))
