@@ -198,7 +198,7 @@ class Batcher(Engine):
                 self._computed.put(self._computed_on(stream, orders))
             except torch.OutOfMemoryError as error:
                 self._try_fewer(orders, error)
-            except Exception as error:
+            except BaseException as error:  # who waits must hear of whatever it is
                 _fail(orders, error)
             del orders  # while there is nothing to do, no photo is to be kept by its promises
         self._computed.put(None)
@@ -244,7 +244,7 @@ class Batcher(Engine):
                     computed.done.synchronize()
                 for order, picture in zip(computed.orders, computed.pictures, strict=True):
                     _keep(order, picture)
-            except Exception as error:
+            except BaseException as error:
                 _fail(computed.orders, error)
             del computed
 
@@ -280,7 +280,7 @@ def _keep(order: _Order, picture: Tensor) -> None:
         order.promise.set_result(picture.numpy())
 
 
-def _fail(orders: Sequence[_Order], error: Exception) -> None:
+def _fail(orders: Sequence[_Order], error: BaseException) -> None:
     # The error goes to threads that keep it for a while, and its frames hold these promises, and so
     # the error: until the garbage collector came by, all that the network made would stay.
     clear_frames(error.__traceback__)

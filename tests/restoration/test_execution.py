@@ -155,11 +155,14 @@ def test_one_bad_tile_costs_no_other(engine: Engine) -> None:
     np.testing.assert_allclose(promises[2].result(60), 20 / 255, atol=1e-6)
 
 
-def test_an_error_reaches_who_asked_and_the_engine_goes_on(engine: Engine) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_an_error_reaches_who_asked_and_the_engine_goes_on(
+    engine: Engine, error: type[BaseException]
+) -> None:
     def failing(tiles: torch.Tensor) -> torch.Tensor:
-        raise ZeroDivisionError("on purpose")
+        raise error("on purpose")
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(error):
         engine.submit(failing, tile(1)).result(60)
     np.testing.assert_allclose(engine.submit(halved, tile(2)).result(60), 1 / 255, atol=1e-6)
 
