@@ -417,6 +417,6 @@ def test_photos_leave_memory_without_the_garbage_collector(
     try:
         _, _, rows = restored_with(tmp_path / "photos", 2)
         assert len(pixels) == sum(row.width is not None for row in rows) > 4
-        assert [each() for each in pixels] == [None] * len(pixels)
+        assert all(each() is None for each in pixels)
     finally:
         gc.enable()

@@ -188,7 +188,7 @@ def test_nothing_of_a_photo_that_failed_stays_in_memory(
             run_tiled(failing, [image], SMALL, engine)
         engine.close()
         del image
-        assert [each() for each in kept] == [None] * len(kept)
+        assert all(each() is None for each in kept)
     finally:
         gc.enable()
 
