@@ -82,9 +82,13 @@ class Tiling:
         )
 
     def of_at_most(self, pixels: int) -> Tiling:
-        """This tiling, or one whose tiles have no more pixels than this."""
+        """This tiling, or one whose tiles have no more pixels than this, if they still overlap.
+
+        A network that sees less far than this one's may have come down to smaller tiles.
+        """
         if self.pixels is not None:
-            return replace(self, pixels=min(self.pixels, pixels))
+            least = (self._least_side + self.multiple) ** 2
+            return replace(self, pixels=min(self.pixels, max(pixels, least)))
         side = min(self.side, math.isqrt(pixels)) // self.multiple * self.multiple
         return replace(self, side=max(side, self._least_side))
 

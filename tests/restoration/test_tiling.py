@@ -167,6 +167,16 @@ def test_a_tile_that_does_not_fit_is_halved_from_then_on_with_the_same_result() 
         engine.close()
 
 
+def test_what_fitted_a_network_that_sees_less_far_is_no_smaller_than_another_needs() -> None:
+    far = Tiling.suited_to(UNetConfig(widths=(8, 16, 24, 32, 40)))
+    assert far.context > Tiling.context
+    image, engine = scene(700, 500), Lanes(1, 1)
+    engine.tile_pixels = (128 + 2 * Tiling.context) ** 2
+    (result,) = run_tiled(identity, [image], far, engine)
+    np.testing.assert_array_equal(result, image)
+    engine.close()
+
+
 class Announcing(Lanes):
     """Lanes that say when tiles have been halved."""
 
