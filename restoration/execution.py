@@ -304,8 +304,10 @@ def engine_for(device: torch.device, resources: Resources = DEFAULT_RESOURCES) -
     lanes = lanes_for(resources) if device.type == "cpu" else 0
     key = str(device), lanes, resources.gpu_memory_gb
     with _making:
+        if device.type == "cuda":  # PyTorch's limit, which stays until there is another
+            limit_gpu_memory(device, resources.gpu_memory_gb)
         if key not in _engines:
-            _engines[key] = _new_engine(device, lanes, resources.gpu_memory_gb)
+            _engines[key] = _new_engine(device, lanes)
         return _engines[key]
 
 
@@ -329,19 +331,16 @@ def memory_of_networks_gb(device: torch.device, resources: Resources) -> float:
     return lanes_for(resources) * tile_pixels(device, resources) * _BYTES_PER_PIXEL / 1e9
 
 
-def _new_engine(device: torch.device, lanes: int, gpu_memory_gb: float | None) -> Engine:
-    if device.type == "cpu":
-        return Lanes(lanes, available_cores() // lanes)
-    if gpu_memory_gb is not None:
-        limit_gpu_memory(device, gpu_memory_gb)
-    return Batcher(device)
+def _new_engine(device: torch.device, lanes: int) -> Engine:
+    return Lanes(lanes, available_cores() // lanes) if device.type == "cpu" else Batcher(device)
 
 
-def limit_gpu_memory(device: torch.device, gigabytes: float) -> None:
-    """Have PyTorch take no more than so many 10^9 bytes of a GPU in this process."""
+def limit_gpu_memory(device: torch.device, gigabytes: float | None) -> None:
+    """Have PyTorch take no more than so many 10^9 bytes of a GPU in this process; None for all."""
     whole = torch.cuda.get_device_properties(device).total_memory
-    # Unlike the line before, this one takes no device without a number, but None.
-    torch.cuda.set_per_process_memory_fraction(min(1.0, gigabytes * 1e9 / whole), device.index)
+    share = 1.0 if gigabytes is None else min(1.0, gigabytes * 1e9 / whole)
+    # Unlike the first line, this one takes no device without a number, but None.
+    torch.cuda.set_per_process_memory_fraction(share, device.index)
 
 
 def _values(samples: Tensor) -> Tensor:

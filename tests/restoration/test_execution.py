@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from restoration import execution
 from restoration.assess import Assessment
 from restoration.errors import GuardError, UsageError
 from restoration.execution import (
@@ -310,21 +311,35 @@ def test_less_memory_makes_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -> Non
             before = now
 
 
-@pytest.mark.parametrize(("name", "index"), [("cuda", 3), ("cuda:1", 1)])
-def test_memory_of_a_gpu_is_limited_as_pytorch_takes_it(
-    name: str, index: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Below what PyTorch makes of its arguments there is nothing to be called without a GPU.
-    limits: list[tuple[float, int]] = []
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
+    """Shares of memory and GPUs, as PyTorch was told: below that nothing is there without a GPU."""
+    told: list[tuple[float, int]] = []
     whole = SimpleNamespace(total_memory=80 * 10**9)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: whole)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
     monkeypatch.setattr(torch.cuda.memory, "_lazy_init", lambda: None)
     setter = "_cuda_setMemoryFraction"
-    monkeypatch.setattr(torch._C, setter, lambda *given: limits.append(given), raising=False)
-    limit_gpu_memory(torch.device(name), 20.0)
-    limit_gpu_memory(torch.device(name), 800.0)
-    assert limits == [(0.25, index), (1.0, index)]
+    monkeypatch.setattr(torch._C, setter, lambda *given: told.append(given), raising=False)
+    return told
+
+
+def test_memory_of_a_gpu_is_limited_as_pytorch_takes_it(limits: list[tuple[float, int]]) -> None:
+    limit_gpu_memory(torch.device("cuda"), 20.0)
+    limit_gpu_memory(torch.device("cuda:1"), 800.0)
+    assert limits == [(0.25, 3), (1.0, 1)]
+
+
+def test_each_run_of_a_process_gets_the_memory_of_the_gpu_that_it_asks_for(
+    limits: list[tuple[float, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_engines", {})
+    monkeypatch.setattr(execution, "Batcher", lambda _device: Batcher(CPU))
+    for gigabytes in (20.0, None, 20.0):
+        engine_for(torch.device("cuda"), Resources(gpu_memory_gb=gigabytes))
+    assert [share for share, _ in limits] == [0.25, 1.0, 0.25]
+    for engine in execution._engines.values():
+        engine.close()
 
 
 def test_lanes_are_no_more_than_cores_and_photos(monkeypatch: pytest.MonkeyPatch) -> None:
