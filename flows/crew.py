@@ -128,7 +128,7 @@ class Passage:
                 self.crew.changed.wait_for(lambda: self._ended)
             try:
                 self._collect()
-            except Exception as another:
+            except BaseException as another:  # of a photo: some libraries panic with nothing less
                 error = error or another
         if error is not None:
             raise error

@@ -16,7 +16,9 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from traceback import clear_frames
 from typing import Final
 
 import numpy as np
@@ -196,8 +198,9 @@ class Batcher(Engine):
                 self._computed.put(self._computed_on(stream, orders))
             except torch.OutOfMemoryError as error:
                 self._try_fewer(orders, error)
-            except Exception as error:
+            except BaseException as error:  # who waits must hear of whatever it is
                 _fail(orders, error)
+            del orders  # while there is nothing to do, no photo is to be kept by its promises
         self._computed.put(None)
 
     def _next_batch(self) -> list[_Order]:
@@ -229,7 +232,8 @@ class Batcher(Engine):
             # Both directions through pinned memory: any other makes the copy wait for the device.
             host = torch.empty(pictures.shape, dtype=pictures.dtype, pin_memory=True)
             host.copy_(pictures, non_blocking=True)
-            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            # Whoever waits sleeps: the default keeps a core busy that photos are decoded on.
+            done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             done.record(stream)
         return _Computed(orders, host, done)
 
@@ -241,13 +245,16 @@ class Batcher(Engine):
                     computed.done.synchronize()
                 for order, picture in zip(computed.orders, computed.pictures, strict=True):
                     _keep(order, picture)
-            except Exception as error:
+            except BaseException as error:
                 _fail(computed.orders, error)
+            del computed
 
     def _try_fewer(self, orders: Sequence[_Order], error: torch.OutOfMemoryError) -> None:
         """Do them again, fewer at once; one alone that does not fit fails."""
+        clear_frames(error.__traceback__)  # which hold what the network has calculated so far
         if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+            with suppress(RuntimeError):  # a broken device says so again to the next batch
+                torch.cuda.empty_cache()
         if len(orders) == 1:
             _fail(orders, error)
             return
@@ -269,12 +276,15 @@ def _keep(order: _Order, picture: Tensor) -> None:
     try:
         _check_finite(picture)
     except GuardError as error:
-        order.promise.set_exception(error)
+        order.promise.set_exception(error.with_traceback(None))  # whose frames hold the promise
     else:
         order.promise.set_result(picture.numpy())
 
 
-def _fail(orders: Sequence[_Order], error: Exception) -> None:
+def _fail(orders: Sequence[_Order], error: BaseException) -> None:
+    # The error goes to threads that keep it for a while, and its frames hold these promises, and so
+    # the error: until the garbage collector came by, all that the network made would stay.
+    clear_frames(error.__traceback__)
     for order in orders:
         if not order.promise.done():
             order.promise.set_exception(error)
@@ -295,8 +305,10 @@ def engine_for(device: torch.device, resources: Resources = DEFAULT_RESOURCES) -
     lanes = lanes_for(resources) if device.type == "cpu" else 0
     key = str(device), lanes, resources.gpu_memory_gb
     with _making:
+        if device.type == "cuda":  # PyTorch's limit, which stays until there is another
+            limit_gpu_memory(device, resources.gpu_memory_gb)
         if key not in _engines:
-            _engines[key] = _new_engine(device, lanes, resources.gpu_memory_gb)
+            _engines[key] = _new_engine(device, lanes)
         return _engines[key]
 
 
@@ -320,13 +332,16 @@ def memory_of_networks_gb(device: torch.device, resources: Resources) -> float:
     return lanes_for(resources) * tile_pixels(device, resources) * _BYTES_PER_PIXEL / 1e9
 
 
-def _new_engine(device: torch.device, lanes: int, gpu_memory_gb: float | None) -> Engine:
-    if device.type == "cpu":
-        return Lanes(lanes, available_cores() // lanes)
-    if gpu_memory_gb is not None:
-        whole = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, gpu_memory_gb * 1e9 / whole), device)
-    return Batcher(device)
+def _new_engine(device: torch.device, lanes: int) -> Engine:
+    return Lanes(lanes, available_cores() // lanes) if device.type == "cpu" else Batcher(device)
+
+
+def limit_gpu_memory(device: torch.device, gigabytes: float | None) -> None:
+    """Have PyTorch take no more than so many 10^9 bytes of a GPU in this process; None for all."""
+    whole = torch.cuda.get_device_properties(device).total_memory
+    share = 1.0 if gigabytes is None else min(1.0, gigabytes * 1e9 / whole)
+    # Unlike the first line, this one takes no device without a number, but None.
+    torch.cuda.set_per_process_memory_fraction(share, device.index)
 
 
 def _values(samples: Tensor) -> Tensor:

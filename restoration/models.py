@@ -107,9 +107,10 @@ def _calculating_in(model: Model, precision: Precision) -> Model:
 @lru_cache(maxsize=16)
 def _load(card: ModelCard, device: str, folder: Path) -> Model:
     network = read_network(folder / card.file, sha256=card.sha256)
-    placed = network.to(device=torch.device(device))
-    placed = placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Model(card, placed, torch.device(device))
+    # Put in order here, not on a GPU: there it would still be under way when this returns, and the
+    # engine's streams do not wait for it. A copy to a GPU is waited for.
+    ordered = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Model(card, ordered.to(device=torch.device(device)), torch.device(device))
 
 
 def read_network(path: Path, *, sha256: str | None = None) -> Network:

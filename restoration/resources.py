@@ -44,7 +44,7 @@ class Resources:
             UsageError: an amount that is not positive, or an unknown precision.
         """
         for name, amount in (("memory", self.memory_gb), ("gpu-memory", self.gpu_memory_gb)):
-            if amount is not None and not (amount > 0 and math.isfinite(amount)):
+            if amount is not None and not (amount > 0 and math.isfinite(amount * 1e9)):
                 raise UsageError(f"--{name} must be a positive number of GB, not {amount:g}")
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"--threads must be at least 1, not {self.threads}")

@@ -82,9 +82,13 @@ class Tiling:
         )
 
     def of_at_most(self, pixels: int) -> Tiling:
-        """This tiling, or one whose tiles have no more pixels than this."""
+        """This tiling, or one whose tiles have no more pixels than this, if they still overlap.
+
+        A network that sees less far than this one's may have come down to smaller tiles.
+        """
         if self.pixels is not None:
-            return replace(self, pixels=min(self.pixels, pixels))
+            least = (self._least_side + self.multiple) ** 2
+            return replace(self, pixels=min(self.pixels, max(pixels, least)))
         side = min(self.side, math.isqrt(pixels)) // self.multiple * self.multiple
         return replace(self, side=max(side, self._least_side))
 
@@ -173,10 +177,12 @@ def run_tiled(
     """
     dtypes = [dtype] * len(images) if isinstance(dtype, type) else list(dtype)
     while True:
+        # Not asked for again below: others whose tiles did not fit either may have halved it.
+        tried = tiling.of_at_most(engine.tile_pixels)
         try:
-            return _run(network, images, tiling.of_at_most(engine.tile_pixels), engine, dtypes)
+            return _run(network, images, tried, engine, dtypes)
         except torch.OutOfMemoryError:
-            smaller = tiling.of_at_most(engine.tile_pixels).smaller()
+            smaller = tried.smaller()
             if smaller is None:
                 raise
             engine.tile_pixels = min(engine.tile_pixels, smaller.pixels or smaller.side**2)
@@ -298,13 +304,22 @@ def _run(
 
     def take_first() -> None:
         canvas, row, column, promise = in_work.popleft()
-        canvas.add(row, column, promise.result())
+        try:
+            canvas.add(row, column, promise.result())
+        finally:
+            del promise
 
-    for canvas in canvases:
-        for row, column in canvas.places():
-            in_work.append((canvas, row, column, engine.submit(network, canvas.tile(row, column))))
-            if len(in_work) >= engine.ahead:
-                take_first()
-    while in_work:
-        take_first()
+    try:
+        for canvas in canvases:
+            for row, column in canvas.places():
+                promise = engine.submit(network, canvas.tile(row, column))
+                in_work.append((canvas, row, column, promise))
+                del promise
+                if len(in_work) >= engine.ahead:
+                    take_first()
+        while in_work:
+            take_first()
+    finally:
+        # A broken promise holds its error, which holds this frame: photos would stay in memory.
+        in_work.clear()
     return [canvas.output for canvas in canvases]

@@ -184,11 +184,14 @@ class Windows:
         """(N, H, W) float32 in [0, 255], not rounded."""
         return self.planes[0]
 
-    @cached_property
+    @property
     def rounded(self) -> Windows:
         """Windows of the luma rounded to whole 8-bit units, (N, H, W)."""
-        if self.pixels.ndim == 3:
-            return self
+        # Gray ones must not keep themselves: they would stay until the garbage collector comes by.
+        return self if self.pixels.ndim == 3 else self._rounded
+
+    @cached_property
+    def _rounded(self) -> Windows:
         stacked = self.pixels.reshape(-1, *self.pixels.shape[2:])
         return Windows(luma8(stacked).reshape(self.pixels.shape[:3]))
 

@@ -87,7 +87,6 @@ def write_heic(page: Page, samples: Samples, file: BinaryIO, quality: int) -> No
     channels = samples.shape[2] if samples.ndim == 3 else 1
     mode = _MODES[channels] + (";16" if samples.dtype == np.uint16 else "")
     metadata, block = page.embedded.metadata, exif_of(page)
-    pillow_heif.options.SAVE_HDR_TO_12_BIT = page.bits > 10
     try:
         pillow_heif.encode(
             mode,
@@ -96,6 +95,8 @@ def write_heic(page: Page, samples: Samples, file: BinaryIO, quality: int) -> No
             file,
             quality=quality,
             chroma="444",
+            # Of more than 8; the option SAVE_HDR_TO_12_BIT would be that of all threads.
+            bit_depth=12 if page.bits > 10 else 10,
             exif=b"Exif\0\0" + block if block else None,
             xmp=metadata.xmp,
             icc_profile=page.icc_profile,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,7 +21,7 @@ from flows.photo import process
 from flows.progress import SilentReporter, reporting_to
 from flows.rows import Workshop
 from flows.stopping import request_stop
-from restoration.codec import DecoderProcess, Limits
+from restoration.codec import DecoderProcess, Limits, Photo
 from restoration.device import resolve_device
 from restoration.recipe import Options
 from restoration.resources import Resources, available_cores
@@ -225,6 +227,26 @@ def test_a_full_disk_lets_those_in_work_end_and_keeps_what_was_done(
     assert archive.store.size(order.worklist) is not None
 
 
+class Panic(BaseException):
+    """What libraries written in Rust raise, and no `except Exception` catches."""
+
+
+def test_photos_that_end_worse_than_by_an_error_cost_no_thread_its_place(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(3)
+
+    def panicking(*_: object) -> object:
+        together.wait(60)
+        raise Panic("on purpose")
+
+    monkeypatch.setattr(flows.photo, "_attempt", panicking)
+    crew = crew_for(Resources(threads=3), "cpu")
+    with pytest.raises(Panic):
+        run_batch(archive.order(NAMES[:3], Resources(threads=3)))
+    assert crew.places == crew.threads
+
+
 def test_a_request_to_stop_lets_those_in_work_end(archive: Archive) -> None:
     with reporting_to(reporter := Watching(lambda _: request_stop("run-1"))):
         summary = run_batch(order := archive.order(NAMES, Resources(threads=3)))
@@ -378,3 +400,23 @@ def test_what_is_held_goes_with_the_photo(archive: Archive) -> None:
     run_batch(archive.order(["broken.png", NAMES[0]], Resources(threads=2)))
     assert crew.budget.free == crew.budget.total
     assert crew.places == crew.threads
+
+
+def test_photos_leave_memory_without_the_garbage_collector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels: list[weakref.ref[object]] = []
+    real = flows.photo._planned
+
+    def planned(item: WorkItem, original: object, photo: Photo, *given: object) -> object:
+        pixels.extend(weakref.ref(page.pixels) for page in photo.pages)
+        return real(item, original, photo, *given)
+
+    monkeypatch.setattr(flows.photo, "_planned", planned)
+    gc.disable()  # it would come by when some hundred megabytes of a scan had long been forgotten
+    try:
+        _, _, rows = restored_with(tmp_path / "photos", 2)
+        assert len(pixels) == sum(row.width is not None for row in rows) > 4
+        assert all(each() is None for each in pixels)
+    finally:
+        gc.enable()

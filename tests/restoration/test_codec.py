@@ -23,6 +23,7 @@ from restoration.codec import (
     Limits,
     colorized_page,
     decode,
+    heic,
     lab,
     read_header,
     restored_page,
@@ -591,3 +592,24 @@ def test_nothing_is_lost_without_a_word(
 def not_gray(again, page) -> bool:
     """Whether three equal channels stand for a gray page, in formats that have no other way."""
     return page.colour is GRAY and np.ptp(again.pixels.astype(int), axis=-1).max() <= 2
+
+
+def test_the_depth_of_a_heic_is_its_own_whatever_other_threads_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("pillow_heif")
+    depths: list[int] = []
+
+    def depth_written(bits: int) -> int:
+        data, _ = written([page_of(RGB, bits)], "HEIF")
+        return decode(opened(data)).pages[0].bits
+
+    def shifted_later(samples: np.ndarray, bits: int) -> np.ndarray:
+        if not depths:  # another thread's, which comes between
+            depths.append(0)
+            depths[0] = depth_written(10)
+        return shifted(samples, bits)
+
+    monkeypatch.setattr(heic, "shifted", shifted_later)
+    depths.append(depth_written(12))
+    assert depths == [10, 12]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from restoration import execution
 from restoration.assess import Assessment
 from restoration.device import resolve_precision
 from restoration.errors import GuardError, UsageError
@@ -19,6 +23,7 @@ from restoration.execution import (
     Lanes,
     engine_for,
     lanes_for,
+    limit_gpu_memory,
     memory_of_networks_gb,
     tile_pixels,
 )
@@ -152,13 +157,42 @@ def test_one_bad_tile_costs_no_other(engine: Engine) -> None:
     np.testing.assert_allclose(promises[2].result(60), 20 / 255, atol=1e-6)
 
 
-def test_an_error_reaches_who_asked_and_the_engine_goes_on(engine: Engine) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_an_error_reaches_who_asked_and_the_engine_goes_on(
+    engine: Engine, error: type[BaseException]
+) -> None:
     def failing(tiles: torch.Tensor) -> torch.Tensor:
-        raise ZeroDivisionError("on purpose")
+        raise error("on purpose")
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(error):
         engine.submit(failing, tile(1)).result(60)
     np.testing.assert_allclose(engine.submit(halved, tile(2)).result(60), 1 / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, ZeroDivisionError, GuardError])
+def test_nothing_of_a_photo_that_failed_stays_in_memory(
+    engine: Engine, error: type[Exception]
+) -> None:
+    kept: list[weakref.ref[object]] = []
+
+    def failing(tiles: torch.Tensor) -> torch.Tensor:
+        inner = tiles * torch.nan
+        kept.append(weakref.ref(inner))
+        if error is GuardError:
+            return inner  # which the engine refuses
+        raise error("on purpose")
+
+    image = scene(300, 300)
+    kept.append(weakref.ref(image))
+    gc.disable()  # it would come by, but who knows when
+    try:
+        with pytest.raises(error):
+            run_tiled(failing, [image], SMALL, engine)
+        engine.close()
+        del image
+        assert all(each() is None for each in kept)
+    finally:
+        gc.enable()
 
 
 def test_results_do_not_depend_on_the_engine_or_on_who_else_uses_it(
@@ -245,6 +279,7 @@ def test_precisions_that_make_no_sense_are_refused(wanted: str) -> None:
         ("memory_gb", 0.0),
         ("memory_gb", float("nan")),
         ("memory_gb", float("inf")),
+        ("memory_gb", 1e300),
         ("gpu_memory_gb", -1.0),
         ("threads", 0),
         ("precision", "double"),
@@ -275,6 +310,37 @@ def test_less_memory_makes_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -> Non
                 0.5 * memory, 0.04 * available_cores()
             )
             before = now
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
+    """Shares of memory and GPUs, as PyTorch was told: below that nothing is there without a GPU."""
+    told: list[tuple[float, int]] = []
+    whole = SimpleNamespace(total_memory=80 * 10**9)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: whole)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    monkeypatch.setattr(torch.cuda.memory, "_lazy_init", lambda: None)
+    setter = "_cuda_setMemoryFraction"
+    monkeypatch.setattr(torch._C, setter, lambda *given: told.append(given), raising=False)
+    return told
+
+
+def test_memory_of_a_gpu_is_limited_as_pytorch_takes_it(limits: list[tuple[float, int]]) -> None:
+    limit_gpu_memory(torch.device("cuda"), 20.0)
+    limit_gpu_memory(torch.device("cuda:1"), 800.0)
+    assert limits == [(0.25, 3), (1.0, 1)]
+
+
+def test_each_run_of_a_process_gets_the_memory_of_the_gpu_that_it_asks_for(
+    limits: list[tuple[float, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_engines", {})
+    monkeypatch.setattr(execution, "Batcher", lambda _device: Batcher(CPU))
+    for gigabytes in (20.0, None, 20.0):
+        engine_for(torch.device("cuda"), Resources(gpu_memory_gb=gigabytes))
+    assert [share for share, _ in limits] == [0.25, 1.0, 0.25]
+    for engine in execution._engines.values():
+        engine.close()
 
 
 def test_lanes_are_no_more_than_cores_and_photos(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from restoration.cards import write_card
 from restoration.catalogue import (
@@ -132,6 +133,29 @@ def test_every_task_has_a_shipped_model_and_its_card_is_true() -> None:
 
 def test_a_model_is_loaded_once() -> None:
     assert load_model("denoise", CPU) is load_model("denoise", CPU)
+
+
+class Copying(TorchDispatchMode):
+    """Counts copies within the device that stands for a GPU, for which nobody waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.copies = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten._to_copy.default and args[0].is_meta:
+            self.copies += 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_weights_are_complete_when_they_are_loaded() -> None:
+    name = card_for("denoise").name
+    with Copying() as mode:
+        model = load_model("denoise", torch.device("meta"), chosen=(name,))
+    weights = [each for each in model.network.parameters() if each.ndim == 4]
+    assert all(each.is_meta for each in weights)
+    assert all(each.is_contiguous(memory_format=torch.channels_last) for each in weights)
+    assert mode.copies == 0, "no stream but the one that loads would wait for it"
 
 
 def test_each_task_has_one_default_on_each_device() -> None:

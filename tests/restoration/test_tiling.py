@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -163,6 +165,51 @@ def test_a_tile_that_does_not_fit_is_halved_from_then_on_with_the_same_result() 
         assert max(calls) <= 256 * 256
         calls.clear()
         engine.close()
+
+
+def test_what_fitted_a_network_that_sees_less_far_is_no_smaller_than_another_needs() -> None:
+    far = Tiling.suited_to(UNetConfig(widths=(8, 16, 24, 32, 40)))
+    assert far.context > Tiling.context
+    image, engine = scene(700, 500), Lanes(1, 1)
+    engine.tile_pixels = (128 + 2 * Tiling.context) ** 2
+    (result,) = run_tiled(identity, [image], far, engine)
+    np.testing.assert_array_equal(result, image)
+    engine.close()
+
+
+class Announcing(Lanes):
+    """Lanes that say when tiles have been halved."""
+
+    def __init__(self) -> None:
+        self.halved = threading.Event()
+        super().__init__(2, 1)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name == "tile_pixels":
+            self.halved.set()
+
+
+def test_two_photos_that_do_not_fit_at_the_same_time_halve_tiles_once() -> None:
+    engine, image, tiling = Announcing(), scene(300, 420), Tiling(pixels=130_000)
+    in_work = threading.Event()
+
+    def starved(tiles: torch.Tensor) -> torch.Tensor:
+        if tiles[0, 0].numel() > 65_000:
+            if not in_work.is_set():
+                in_work.set()
+                assert engine.halved.wait(60), "the other photo fails meanwhile"
+            raise torch.OutOfMemoryError("pretend")
+        return tiles
+
+    with ThreadPoolExecutor(1) as threads:
+        early = threads.submit(run_tiled, starved, [image], tiling, engine)
+        assert in_work.wait(60)
+        (late,) = run_tiled(starved, [image], tiling, engine)
+        np.testing.assert_array_equal(late, image)
+        np.testing.assert_array_equal(early.result(60)[0], image)
+    assert engine.tile_pixels == 65_000
+    engine.close()
 
 
 def test_out_of_memory_for_the_smallest_tile_is_raised() -> None:
