@@ -32,6 +32,7 @@ from flows.up_to_date import UNKNOWN_SETTINGS
 from restoration.allocator import give_back
 from restoration.assess import assess
 from restoration.codec import Page, Photo
+from restoration.errors import DeviceLost
 from restoration.plan import Step, make_plan, nothing_planned
 from restoration.precision import Precision
 from restoration.recipe import Options
@@ -59,6 +60,7 @@ def process(item: WorkItem, workshop: Workshop, *, redos: int = MAX_REDOS) -> Ou
     Raises:
         EndsRun: the destination is full or the credentials expired; every further photo would
             meet the same.
+        DeviceLost: so would it of this machine's GPU.
     """
     outcome = _attempt(item, workshop)
     again = _looked_at_again(item, workshop) if outcome.source_changed and redos else None
@@ -209,6 +211,8 @@ def finish(
     row = described_row(prepared, workshop, seconds_restore)
     done: list[Restored] = []
     for result in results:
+        if isinstance(result, DeviceLost):
+            raise result
         if isinstance(result, Exception):
             return failed(row, result)
         done.append(result)

@@ -54,6 +54,12 @@ class DecoderUnavailable(RestorationError):  # noqa: N818
     is_permanent = False
 
 
+class DeviceLost(RestorationError):  # noqa: N818
+    """The GPU does not answer any more: every further photo would meet the same, and work ends."""
+
+    is_permanent = False
+
+
 class TooLarge(RestorationError):  # noqa: N818
     """The image has more pixels than the limit allows."""
 

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from restoration.errors import GuardError
+from restoration.errors import DeviceLost, GuardError
 from restoration.resources import DEFAULT_RESOURCES, Resources, available_cores
 
 Network = Callable[[Tensor], Tensor]
@@ -199,7 +199,7 @@ class Batcher(Engine):
             except torch.OutOfMemoryError as error:
                 self._try_fewer(orders, error)
             except BaseException as error:  # who waits must hear of whatever it is
-                _fail(orders, error)
+                self._give_up(orders, error)
             del orders  # while there is nothing to do, no photo is to be kept by its promises
         self._computed.put(None)
 
@@ -246,8 +246,16 @@ class Batcher(Engine):
                 for order, picture in zip(computed.orders, computed.pictures, strict=True):
                     _keep(order, picture)
             except BaseException as error:
-                _fail(computed.orders, error)
+                self._give_up(computed.orders, error)
             del computed
+
+    def _give_up(self, orders: Sequence[_Order], error: BaseException) -> None:
+        if _is_lost(self._device):
+            error = DeviceLost(
+                f"the GPU does not answer any more ({' '.join(str(error).split())}); see to it, "
+                "and run the same command again to go on"
+            )
+        _fail(orders, error)
 
     def _try_fewer(self, orders: Sequence[_Order], error: torch.OutOfMemoryError) -> None:
         """Do them again, fewer at once; one alone that does not fit fails."""
@@ -288,6 +296,17 @@ def _fail(orders: Sequence[_Order], error: BaseException) -> None:
     for order in orders:
         if not order.promise.done():
             order.promise.set_exception(error)
+
+
+def _is_lost(device: torch.device) -> bool:
+    """Whether a GPU broke down: it then says so whatever it is asked, until the process ends."""
+    if device.type != "cuda":
+        return False
+    try:
+        torch.cuda.synchronize(device)
+    except RuntimeError:
+        return True
+    return False
 
 
 _engines: dict[tuple[str, int, float | None], Engine] = {}

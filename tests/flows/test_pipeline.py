@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +23,11 @@ from flows.rows import Workshop
 from flows.stopping import request_stop
 from restoration.codec import DecoderProcess, Limits, Photo
 from restoration.device import resolve_device
+from restoration.errors import DeviceLost
 from restoration.recipe import Options
 from restoration.resources import Resources, available_cores
-from restoration.restore import DEFAULT_OPTIONS, Restorer
-from storage import LocalDestination, OutOfSpace, open_destination, open_source
+from restoration.restore import DEFAULT_OPTIONS, Job, Restored, Restorer
+from storage import LocalDestination, NotFound, OutOfSpace, open_destination, open_source
 from storage.manifest import (
     ManifestRow,
     Status,
@@ -225,6 +226,25 @@ def test_a_full_disk_lets_those_in_work_end_and_keeps_what_was_done(
     assert NAMES[2] not in names
     assert len(names) < len(NAMES) - 1, "no more were taken"
     assert archive.store.size(order.worklist) is not None
+
+
+def test_a_gpu_that_broke_down_ends_the_work_and_no_photo_has_failed(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Restorer.restore
+
+    def restore(self: Restorer, jobs: Sequence[Job]) -> list[Restored | Exception]:
+        return [DeviceLost("the GPU does not answer any more")] if is_lost else real(self, jobs)
+
+    monkeypatch.setattr(Restorer, "restore", restore)
+    is_lost = True
+    with pytest.raises(DeviceLost):
+        run_batch(order := archive.order(NAMES, Resources(threads=2)))
+    with pytest.raises(NotFound):
+        archive.rows()
+    is_lost = False
+    assert run_batch(order).failed == 0
+    assert [row.source for row in archive.rows()] == sorted(NAMES)
 
 
 class Panic(BaseException):

@@ -16,7 +16,7 @@ import torch
 from restoration import execution
 from restoration.assess import Assessment
 from restoration.device import resolve_precision
-from restoration.errors import GuardError, UsageError
+from restoration.errors import DeviceLost, GuardError, UsageError
 from restoration.execution import (
     Batcher,
     Engine,
@@ -167,6 +167,19 @@ def test_an_error_reaches_who_asked_and_the_engine_goes_on(
     with pytest.raises(error):
         engine.submit(failing, tile(1)).result(60)
     np.testing.assert_allclose(engine.submit(halved, tile(2)).result(60), 1 / 255, atol=1e-6)
+
+
+def test_a_gpu_that_broke_down_is_told_from_a_photo_that_did(
+    batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(tiles: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(RuntimeError, match="illegal"):
+        batcher.submit(failing, tile(1)).result(60)
+    monkeypatch.setattr("restoration.execution._is_lost", lambda _: True)  # no processor ever is
+    with pytest.raises(DeviceLost, match=r"illegal memory access .*run the same command again"):
+        batcher.submit(failing, tile(1)).result(60)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, ZeroDivisionError, GuardError])
