@@ -18,6 +18,7 @@ from restoration.codec.formats import FORMATS
 from restoration.codec.limits import DEFAULT_LIMITS, Limits
 from restoration.errors import UsageError
 from restoration.plan import ALL_STEPS, Step
+from restoration.self_ensemble import check_passes
 
 PIPELINE_VERSION: Final = "3"
 """Raised when the same options and models would give other files than before.
@@ -36,6 +37,8 @@ class Options:
         strength: share of the restoration's change that is applied, 0 to 1; 0 leaves the
             photo's own bytes. Colour is a separate output and not concerned.
         keep_grain: share of the luminance that denoising takes away that is given back, 0 to 1.
+        passes: how often denoise and deblur do a photo, turned and mirrored, for the mean of what
+            they make of it: 1, 2, 4 or 8 (`restoration.self_ensemble`).
         models: names of chosen models; a task without one is done by its device's default.
         salvage: whether damaged files are restored as far as they can be decoded.
         output_format: name of the format of all outputs; None for each source's own.
@@ -51,6 +54,7 @@ class Options:
     limits: Limits = DEFAULT_LIMITS
     strength: float = 1.0
     keep_grain: float = 0.0
+    passes: int = 1
     models: tuple[str, ...] = ()
     salvage: bool = False
     output_format: str | None = None
@@ -65,11 +69,13 @@ class Options:
         """Refuse what makes no sense.
 
         Raises:
-            UsageError: a share outside 0 to 1, an unknown format or a quality outside 1 to 100.
+            UsageError: a share outside 0 to 1, passes other than 1, 2, 4 and 8, an unknown format
+                or a quality outside 1 to 100.
         """
         for name, share in (("strength", self.strength), ("keep-grain", self.keep_grain)):
             if not 0 <= share <= 1:
                 raise UsageError(f"--{name} must be between 0 and 1, not {share:g}")
+        check_passes(self.passes)
         if self.output_format is not None and self.output_format not in FORMATS:
             known = ", ".join(name.lower() for name in FORMATS)
             raise UsageError(f"unknown --output-format {self.output_format!r}; one of {known}")
@@ -122,11 +128,14 @@ def recipe_id(
 
 
 def _amounts(options: Options, used: Sequence[Step]) -> dict[str, float]:
-    """The shares of `options` that the outcome of a plan with these steps depends on."""
+    """The shares and passes of `options` that the outcome of a plan with these steps depends on."""
     amounts: dict[str, float] = {}
     # A strength of 0 takes steps out of plans: no plan under it is one under another strength.
-    if options.strength == 0 or any(step.changes_pixels for step in used):
+    changes_pixels = any(step.changes_pixels for step in used)
+    if options.strength == 0 or changes_pixels:
         amounts["strength"] = options.strength
+    if options.passes != 1 and changes_pixels:  # who does not ask for it has the recipe without it
+        amounts["passes"] = options.passes
     if Step.DENOISE in used:
         amounts["keep_grain"] = options.keep_grain
     return amounts

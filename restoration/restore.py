@@ -112,7 +112,7 @@ class Restorer:
     Args:
         device: where the networks run.
         tiling: how photos are cut; None for what suits the device and each network.
-        options: strength, keep_grain and the choice of models; the steps are each plan's own.
+        options: strength, keep_grain, passes and the choice of models; the steps are each plan's own.
         folder: where the models are.
         resources: what may be used of the machine.
 
@@ -205,7 +205,14 @@ class Restorer:
                 own.pixels = None
             model = self.model(step)
             dtypes = [_type_after(step, job) for job, _ in chosen]
-            outputs = run_tiled(model, inputs, self.tiling(model), self._engine, dtype=dtypes)
+            outputs = run_tiled(
+                model,
+                inputs,
+                self.tiling(model),
+                self._engine,
+                dtype=dtypes,
+                passes=self.options.passes,
+            )
             for (job, own), given, output in zip(chosen, inputs, outputs, strict=True):
                 own.pixels = output
                 if step is Step.DENOISE and self.options.keep_grain > 0:

@@ -14,11 +14,12 @@ from typing import Final, NoReturn, TypeAlias
 from restoration.errors import UsageError
 from restoration.plan import ALL_STEPS, Step, parse_steps
 from restoration.recipe import Options
+from restoration.self_ensemble import TURNS
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 """What a JSON document may hold, as Python's `json` reads it."""
 
-_NAMES: Final = ("keep_grain", "steps", "strength")
+_NAMES: Final = ("keep_grain", "passes", "steps", "strength")
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class PhotoSettings:
         steps: that may run, in order; none of them passes the photo through.
         strength: share of the restoration's change that is applied, 0 to 1.
         keep_grain: share of the luminance that denoising takes away that is given back, 0 to 1.
+        passes: how often denoise and deblur do it for their mean: 1, 2, 4 or 8.
     """
 
     steps: tuple[Step, ...] | None = None
     strength: float | None = None
     keep_grain: float | None = None
+    passes: int | None = None
 
     @classmethod
     def from_json(cls, value: Json) -> PhotoSettings:
@@ -51,6 +54,7 @@ class PhotoSettings:
             steps=_steps(value),
             strength=_share(value, "strength"),
             keep_grain=_share(value, "keep_grain"),
+            passes=_passes(value),
         )
 
     @classmethod
@@ -71,6 +75,7 @@ class PhotoSettings:
         """The settings as JSON, always the same for the same: sorted, without what is None."""
         chosen: dict[str, object] = {
             "keep_grain": self.keep_grain,
+            "passes": self.passes,
             "steps": None if self.steps is None else [step.value for step in self.steps],
             "strength": self.strength,
         }
@@ -89,6 +94,8 @@ class PhotoSettings:
             words.append(f"strength {self.strength:g}")
         if self.keep_grain is not None:
             words.append(f"keep_grain {self.keep_grain:g}")
+        if self.passes is not None:
+            words.append(f"{self.passes} pass{'es' if self.passes > 1 else ''}")
         return ", ".join(words) or "those of the run"
 
     def applied_to(self, options: Options) -> Options:
@@ -98,6 +105,7 @@ class PhotoSettings:
             steps=options.steps if self.steps is None else self.steps,
             strength=options.strength if self.strength is None else self.strength,
             keep_grain=options.keep_grain if self.keep_grain is None else self.keep_grain,
+            passes=options.passes if self.passes is None else self.passes,
         )
 
 
@@ -144,6 +152,14 @@ def _share(value: Mapping[str, Json], name: str) -> float | None:
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise UsageError(f"settings: {name} must be a number from 0 to 1")
     return float(share) + 0.0  # which has no sign where it is 0
+
+
+def _passes(value: Mapping[str, Json]) -> int | None:
+    passes = value.get("passes")
+    # True is 1 to Python, and 2.0 is 2.
+    if passes is None or (type(passes) is int and passes in TURNS):
+        return passes
+    raise UsageError(f"settings: passes must be one of {', '.join(map(str, TURNS))}")
 
 
 def _no_number(text: str) -> NoReturn:

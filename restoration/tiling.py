@@ -5,17 +5,20 @@ contribute, and fade into each other over `blend` pixels: the result is that of 
 to within rounding. They are as large as their memory allows, in the shape that wastes least: most
 photographs are one tile. Finished rows leave the float buffers at once, so memory beyond input and
 output is one row of tiles.
+
+With several passes (`restoration.self_ensemble`) each tile is done turned and mirrored as well, as
+it lies in the photograph turned as a whole, and the mean is taken before tiles are joined.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import count as count_from
-from itertools import pairwise, product
+from itertools import pairwise, product, starmap
 from typing import Any, Final
 
 import cv2
@@ -27,6 +30,7 @@ from restoration import scratch
 from restoration.execution import TILE_PIXELS, Engine, Network, Tile
 from restoration.networks import NetworkConfig
 from restoration.samples import Samples, SampleType, full_scale
+from restoration.self_ensemble import TURNS, Turn
 
 _SMALLEST_TILE: Final = 128
 _LARGEST_STRIP_BYTES: Final = 128 << 20
@@ -155,6 +159,7 @@ def run_tiled(
     engine: Engine,
     *,
     dtype: SampleType | Sequence[SampleType] = np.uint8,
+    passes: int = 1,
 ) -> list[Samples]:
     """Restore several photographs; their tiles share the engine with those of other callers.
 
@@ -167,6 +172,7 @@ def run_tiled(
         tiling: the geometry.
         engine: where the network runs.
         dtype: of the results, or of each; uint16 keeps precision between two networks.
+        passes: how often each tile is done, turned and mirrored, for the mean: 1, 2, 4 or 8.
 
     Returns:
         One array per image, of its shape.
@@ -180,7 +186,12 @@ def run_tiled(
         # Not asked for again below: others whose tiles did not fit either may have halved it.
         tried = tiling.of_at_most(engine.tile_pixels)
         try:
-            return _run(network, images, tried, engine, dtypes)
+            # Not held here: those of a try that did not fit are gone before the next begins.
+            canvases = (
+                _Canvas(image, tried, dtype, TURNS[passes])
+                for image, dtype in zip(images, dtypes, strict=True)
+            )
+            return _run(network, canvases, engine)
         except torch.OutOfMemoryError:
             smaller = tried.smaller()
             if smaller is None:
@@ -196,6 +207,25 @@ class _Span:
     length: int
     first: int
     weights: NDArray[np.float32]
+
+    def seen(self, frame: int, multiple: int, *, mirrored: bool) -> tuple[int, int]:
+        """What a pass sees of the axis: the first pixel, and how many.
+
+        A mirrored pass is that of the mirrored photograph: what the network sees starts at
+        multiples of its stride as counted from the other end, which may take up to one multiple
+        more, and what is missing is missing at this end.
+
+        Args:
+            frame: pixels of the photograph's whole axis.
+            multiple: the network's stride.
+            mirrored: whether the pass turns the axis round.
+        """
+        if not mirrored:
+            return self.start, self.length
+        end = min(self.start + self.length, frame)
+        first = (frame - end) // multiple * multiple
+        last = -(-(frame - self.start) // multiple) * multiple
+        return frame - last, last - first
 
 
 def spans(length: int, tiling: Tiling, side: int) -> list[_Span]:
@@ -224,43 +254,86 @@ def spans(length: int, tiling: Tiling, side: int) -> list[_Span]:
     return out
 
 
+@dataclass(frozen=True)
+class _Pass:
+    """One pass of one tile: its row and column among the tiles, and how it is turned."""
+
+    row: int
+    column: int
+    turn: Turn
+
+
 class _Canvas:
     """Collects one photograph's tiles, row of tiles by row of tiles."""
 
-    def __init__(self, image: Samples, tiling: Tiling, dtype: SampleType) -> None:
+    def __init__(
+        self, image: Samples, tiling: Tiling, dtype: SampleType, turns: Sequence[Turn]
+    ) -> None:
         down, across = tiling.sides(*image.shape[:2])
         self.image = image
+        self.turns = turns
         self.rows = spans(image.shape[0], tiling, down)
         self.columns = spans(image.shape[1], tiling, across)
         self.output: Samples = scratch.empty(image.shape, dtype)
         self._blend = tiling.blend
+        self._multiple = tiling.multiple
+        self._sum: NDArray[np.float32] | None = None
         self._carry: NDArray[np.float32] | None = None
         self._strip: NDArray[np.float32] | None = None
 
-    def places(self) -> Iterator[tuple[int, int]]:
-        """Row and column of each tile, in reading order."""
-        return product(range(len(self.rows)), range(len(self.columns)))
+    def passes(self) -> Iterator[_Pass]:
+        """Each tile in reading order, with its passes one after the other."""
+        places = product(range(len(self.rows)), range(len(self.columns)), self.turns)
+        return starmap(_Pass, places)
 
-    def tile(self, row: int, column: int) -> Tile:
-        """Cut a tile, (h, w, 3); beyond the frame it is mirrored."""
-        down, across = self.rows[row], self.columns[column]
-        cut = self.image[
-            down.start : down.start + down.length, across.start : across.start + across.length
+    def tile(self, one: _Pass) -> Tile:
+        """Cut a tile for a pass, (h, w, 3), and turn it; beyond the frame it is mirrored."""
+        (top, height), (left, width) = self._seen(one)
+        frame = self.image.shape
+        cut = self.image[max(top, 0) : top + height, max(left, 0) : left + width]
+        widths = [
+            (max(-first, 0), max(first + count - whole, 0))
+            for first, count, whole in ((top, height, frame[0]), (left, width, frame[1]))
         ]
-        missing = (down.length - cut.shape[0], across.length - cut.shape[1])
-        if any(missing):
-            mirror = missing[0] < cut.shape[0] and missing[1] < cut.shape[1]
-            widths = ((0, int(missing[0])), (0, int(missing[1])), (0, 0))
-            cut = np.pad(cut, widths, mode="reflect" if mirror else "edge")
-        if cut.dtype == np.uint8:
-            return np.ascontiguousarray(cut, np.uint8)
-        return np.asarray(cut, np.float32) * np.float32(1 / full_scale(cut.dtype))
+        if any(map(any, widths)):
+            mirror = max(widths[0]) < cut.shape[0] and max(widths[1]) < cut.shape[1]
+            cut = np.pad(cut, (*widths, (0, 0)), mode="reflect" if mirror else "edge")
+        turned = one.turn.of(cut)
+        if turned.dtype == np.uint8:
+            return np.ascontiguousarray(turned, np.uint8)
+        values = np.ascontiguousarray(turned, np.float32)
+        return values * np.float32(1 / full_scale(turned.dtype))
 
-    def add(self, row: int, column: int, result: NDArray[np.float32]) -> None:
-        """Take a tile's result, (h, w, 3), which may be written to; tiles come in reading order."""
+    def add(self, one: _Pass, result: NDArray[np.float32]) -> None:
+        """Take what a pass made of a tile, which may be written to; in the order of `passes`."""
+        (top, _), (left, _) = self._seen(one)
+        down, across = self.rows[one.row], self.columns[one.column]
+        top, left = down.first - top, across.first - left
+        upright = one.turn.undone(result)
+        used = upright[top : top + len(down.weights), left : left + len(across.weights)]
+        if self._sum is None:
+            self._sum = used
+        else:
+            self._sum += used
+        if one.turn is self.turns[-1]:
+            mean, self._sum = self._sum, None
+            if len(self.turns) > 1:
+                mean *= np.float32(1 / len(self.turns))
+            self._join(one.row, one.column, mean)
+
+    def _seen(self, one: _Pass) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The first row and how many, the first column and how many that a pass sees."""
+        height, width = self.image.shape[:2]
+        return (
+            self.rows[one.row].seen(height, self._multiple, mirrored=one.turn.mirrors_rows),
+            self.columns[one.column].seen(
+                width, self._multiple, mirrored=one.turn.mirrors_columns
+            ),
+        )
+
+    def _join(self, row: int, column: int, used: NDArray[np.float32]) -> None:
+        """Blend what a tile contributes, (h, w, 3), with its neighbours."""
         down, across = self.rows[row], self.columns[column]
-        top, left = down.first - down.start, across.first - across.start
-        used = result[top : top + len(down.weights), left : left + len(across.weights)]
         if len(self.columns) == 1:
             self._finish_row(row, used)
             return
@@ -292,28 +365,22 @@ def _rounded(values: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.asarray(cv2.multiply(values, scale, dtype=depth))
 
 
-def _run(
-    network: Network,
-    images: Sequence[Samples],
-    tiling: Tiling,
-    engine: Engine,
-    dtypes: Sequence[SampleType],
-) -> list[Samples]:
-    canvases = [_Canvas(image, tiling, dtype) for image, dtype in zip(images, dtypes, strict=True)]
-    in_work: deque[tuple[_Canvas, int, int, Future[NDArray[np.float32]]]] = deque()
+def _run(network: Network, made: Iterable[_Canvas], engine: Engine) -> list[Samples]:
+    canvases = list(made)
+    in_work: deque[tuple[_Canvas, _Pass, Future[NDArray[np.float32]]]] = deque()
 
     def take_first() -> None:
-        canvas, row, column, promise = in_work.popleft()
+        canvas, one, promise = in_work.popleft()
         try:
-            canvas.add(row, column, promise.result())
+            canvas.add(one, promise.result())
         finally:
             del promise
 
     try:
         for canvas in canvases:
-            for row, column in canvas.places():
-                promise = engine.submit(network, canvas.tile(row, column))
-                in_work.append((canvas, row, column, promise))
+            for one in canvas.passes():
+                promise = engine.submit(network, canvas.tile(one))
+                in_work.append((canvas, one, promise))
                 del promise
                 if len(in_work) >= engine.ahead:
                     take_first()

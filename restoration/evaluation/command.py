@@ -48,9 +48,13 @@ from restoration.evaluation.tables import (
     restoration_tables,
 )
 from restoration.models import read_network, without_card
+from restoration.self_ensemble import check_passes
 
 MEASURES = ("assess", "naturalness")
 """Tasks that measure photographs and change none."""
+
+RESTORING = ("denoise", "deblur")
+"""Tasks whose networks restore what was there."""
 
 CHANNELS = {"denoise": (3, 3), "deblur": (3, 3), "colorize": (1, 2)}
 """Channels in and out of a task's networks."""
@@ -65,6 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--gray", action="store_true",
         help="measure on their luma (sets that are gray always are)")  # fmt: skip
     add("--kernels", type=Path, metavar="NPZ", help="motion kernels for deblur")
+    add("--passes", type=int, default=1, metavar="1|2|4|8",
+        help="how often our networks for denoise and deblur do a photograph, turned and mirrored, "
+        "for the mean (default: %(default)d)")  # fmt: skip
     add("--weights", type=Path, action="append", default=[], metavar="FILE",
         help="weights to measure beside the shipped ones; may be repeated")  # fmt: skip
     add("--no-shipped", action="store_true", help="leave the shipped models out")
@@ -178,6 +185,7 @@ def command_line(arguments: argparse.Namespace) -> str:
         words += ["--limit", str(arguments.limit)]
     words += ["--gray"] if arguments.gray else []
     words += ["--kernels", arguments.kernels.name] if arguments.kernels else []
+    words += ["--passes", str(arguments.passes)] if arguments.passes != 1 else []
     for path in arguments.weights:
         words += ["--weights", path.name]
     words += ["--no-shipped"] if arguments.no_shipped else []
@@ -201,8 +209,11 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("--grid-condition is of use with --grid only")
     if arguments.kernels is not None and task != "deblur":
         raise UsageError(f"--kernels is of use for deblur only, not for {task}")
-    if arguments.gray and task not in ("denoise", "deblur"):
+    if arguments.gray and task not in RESTORING:
         raise UsageError(f"--gray is of use for denoise and deblur only, not for {task}")
+    check_passes(arguments.passes)
+    if arguments.passes != 1 and task not in RESTORING:
+        raise UsageError(f"--passes is of use for denoise and deblur only, not for {task}")
     if task in MEASURES and (arguments.weights or arguments.no_shipped or arguments.grid):
         raise UsageError(f"{task} measures no networks: no --weights, --no-shipped, --grid")
     if task in MEASURES and arguments.device == "cuda":
@@ -235,15 +246,23 @@ def _methods(arguments: argparse.Namespace, device: torch.device, notes: Console
     if not arguments.no_shipped:
         cards = [card for card in available_models() if card.task == arguments.task]
         methods += [
-            _network(arguments.task, WEIGHTS_FOLDER / card.file, f"{card.name} (shipped)", device)
+            _network(
+                arguments,
+                WEIGHTS_FOLDER / card.file,
+                _with_passes(f"{card.name} (shipped)", arguments.passes),
+                device,
+            )
             for card in cards
         ]
     for path in arguments.weights:
         taken = {method.name for method in methods}
-        name = path.stem if path.stem not in taken else f"{path.resolve().parent.name}/{path.stem}"
+        name = _with_passes(path.stem, arguments.passes)
+        if name in taken:
+            longer = f"{path.resolve().parent.name}/{path.stem}"
+            name = _with_passes(longer, arguments.passes)
         if name in taken:
             raise UsageError(f"--weights {path}: there are two of that name")
-        methods.append(_network(arguments.task, path, name, device))
+        methods.append(_network(arguments, path, name, device))
     if arguments.task == "colorize":
         return [*methods, true_photo()]
     if arguments.peers:
@@ -254,7 +273,10 @@ def _methods(arguments: argparse.Namespace, device: torch.device, notes: Console
     return methods
 
 
-def _network(task: str, path: Path, name: str, device: torch.device) -> Method:
+def _network(
+    arguments: argparse.Namespace, path: Path, name: str, device: torch.device
+) -> Method:
+    task = arguments.task
     if not path.is_file():
         raise UsageError(f"--weights {path}: no such file")
     try:
@@ -268,7 +290,13 @@ def _network(task: str, path: Path, name: str, device: torch.device) -> Method:
             f"{CHANNELS[task][1]} out; this one has {channels[0]} and {channels[1]}"
         )
     placed = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network_method(without_card(placed, task, name, device), name, file_sha256(path))
+    model = without_card(placed, task, name, device)
+    return network_method(model, name, file_sha256(path), passes=arguments.passes)
+
+
+def _with_passes(name: str, passes: int) -> str:
+    """A method's name in tables."""
+    return name if passes == 1 else f"{name}, {passes} passes"
 
 
 def _grid(

@@ -61,8 +61,15 @@ class Method:
     is_reference: bool = False
 
 
-def network_method(model: Model, name: str, weights_sha256: str) -> Method:
-    """A network of ours: as in production, tiled, and a gray photograph stays gray."""
+def network_method(model: Model, name: str, weights_sha256: str, *, passes: int = 1) -> Method:
+    """A network of ours: as in production, tiled, and a gray photograph stays gray.
+
+    Args:
+        model: the network; in fp32 unless it says otherwise.
+        name: shown in tables.
+        weights_sha256: of its file.
+        passes: how often it does a photo that it restores, see `restoration.self_ensemble`.
+    """
     tiling = Tiling.suited_to(model.network.config)
 
     def restore(image: Byte, _truth: Truth) -> Byte:
@@ -71,7 +78,9 @@ def network_method(model: Model, name: str, weights_sha256: str) -> Method:
         return _tiled(image)
 
     def _tiled(image: Byte) -> Byte:
-        restored = run_tiled(model, [image], tiling, engine_for(model.device))[0]
+        restored = run_tiled(
+            model, [image], tiling, engine_for(model.device), passes=passes
+        )[0]
         if model.card.task == "deblur":
             restored = remove_shake(image, restored, model.device).pixels
         return restored.astype(np.uint8, copy=False)
@@ -83,7 +92,7 @@ def network_method(model: Model, name: str, weights_sha256: str) -> Method:
         name,
         add_colour if model.card.task == "colorize" else restore,
         model.card.parameters,
-        model.card.gmac_per_megapixel,
+        passes * model.card.gmac_per_megapixel,
         weights_sha256,
     )
 
