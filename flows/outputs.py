@@ -180,5 +180,6 @@ class Outputs:
             steps=tuple(steps),
             strength=self.options.strength,
             keep_grain=self.options.keep_grain if Step.DENOISE in names else 0.0,
+            passes=self.options.passes if any(Step(name).changes_pixels for name in names) else 1,
             digital_source_type=kind if self.options.label else None,
         )

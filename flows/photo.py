@@ -25,6 +25,7 @@ from flows.rows import (
     Workshop,
     blank_row,
     carried_over,
+    changes_pixels,
     described_row,
     failed,
 )
@@ -224,8 +225,9 @@ def finish(
             row,
             status=Status.RESTORED if taken else Status.NOTHING_TO_DO,
             plan=tuple(step.value for step in taken),
-            strength=row.strength if any(step.changes_pixels for step in taken) else None,
+            strength=row.strength if changes_pixels(taken) else None,
             keep_grain=row.keep_grain if Step.DENOISE in taken else None,
+            passes=row.passes if changes_pixels(taken) else None,
             models=tuple(used[step].name for step in taken),
             model_sha256=tuple(used[step].sha256 for step in taken),
             precision=_precision(done),

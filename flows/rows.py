@@ -233,8 +233,9 @@ def described_row(prepared: Prepared, workshop: Workshop, seconds_restore: float
         plan=tuple(step.value for step in steps),
         plan_reasons=(*settings_reasons(prepared.item), *reasons(prepared.pages)),
         notes=(*prepared.notes, *prepared.photo.notes),
-        strength=workshop.options.strength if _changes_pixels(steps) else None,
+        strength=workshop.options.strength if changes_pixels(steps) else None,
         keep_grain=workshop.options.keep_grain if Step.DENOISE in steps else None,
+        passes=workshop.options.passes if changes_pixels(steps) else None,
         recipe_id=workshop.recipe_id(steps),
         seconds_decode=prepared.seconds_decode,
         seconds_assess=prepared.seconds_assess,
@@ -253,7 +254,8 @@ def reasons(pages: Sequence[PlannedPage]) -> tuple[str, ...]:
     )
 
 
-def _changes_pixels(steps: Sequence[Step]) -> bool:
+def changes_pixels(steps: Sequence[Step]) -> bool:
+    """Whether any of these steps writes over the photo; colour is an output of its own."""
     return any(step.changes_pixels for step in steps)
 
 

@@ -54,6 +54,7 @@ def sidecar_bytes(row: ManifestRow) -> bytes:
         ],
         "strength": row.strength,
         "keep_grain": row.keep_grain,
+        "passes": row.passes,
         "notes": _plain(row.notes),
         "outputs": {
             kind: _of(row, f"{kind}_", ("path", "sha256", "size"))

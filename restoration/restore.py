@@ -112,7 +112,8 @@ class Restorer:
     Args:
         device: where the networks run.
         tiling: how photos are cut; None for what suits the device and each network.
-        options: strength, keep_grain, passes and the choice of models; the steps are each plan's own.
+        options: strength, keep_grain, passes and the choice of models; the steps are each
+            plan's own.
         folder: where the models are.
         resources: what may be used of the machine.
 

@@ -326,9 +326,7 @@ class _Canvas:
         height, width = self.image.shape[:2]
         return (
             self.rows[one.row].seen(height, self._multiple, mirrored=one.turn.mirrors_rows),
-            self.columns[one.column].seen(
-                width, self._multiple, mirrored=one.turn.mirrors_columns
-            ),
+            self.columns[one.column].seen(width, self._multiple, mirrored=one.turn.mirrors_columns),
         )
 
     def _join(self, row: int, column: int, used: NDArray[np.float32]) -> None:

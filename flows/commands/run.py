@@ -158,6 +158,7 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
             steps=arguments.steps,
             strength=arguments.strength,
             keep_grain=arguments.keep_grain,
+            passes=arguments.passes,
             models=arguments.model,
             even_if_worse=arguments.even_if_worse,
             device=arguments.device,

@@ -239,6 +239,7 @@ def _record(provenance: Provenance) -> dict[str, Any]:
         ],
         "strength": provenance.strength,
         "keep_grain": provenance.keep_grain,
+        "passes": provenance.passes,
     }
 
 

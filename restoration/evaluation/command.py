@@ -273,9 +273,7 @@ def _methods(arguments: argparse.Namespace, device: torch.device, notes: Console
     return methods
 
 
-def _network(
-    arguments: argparse.Namespace, path: Path, name: str, device: torch.device
-) -> Method:
+def _network(arguments: argparse.Namespace, path: Path, name: str, device: torch.device) -> Method:
     task = arguments.task
     if not path.is_file():
         raise UsageError(f"--weights {path}: no such file")

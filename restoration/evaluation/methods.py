@@ -78,9 +78,7 @@ def network_method(model: Model, name: str, weights_sha256: str, *, passes: int 
         return _tiled(image)
 
     def _tiled(image: Byte) -> Byte:
-        restored = run_tiled(
-            model, [image], tiling, engine_for(model.device), passes=passes
-        )[0]
+        restored = run_tiled(model, [image], tiling, engine_for(model.device), passes=passes)[0]
         if model.card.task == "deblur":
             restored = remove_shake(image, restored, model.device).pixels
         return restored.astype(np.uint8, copy=False)

@@ -169,6 +169,12 @@ class ManifestRow:
         default=None,
         metadata=column("Share of the luminance grain that was given back", "0 to 1"),
     )
+    passes: int | None = field(
+        default=None,
+        metadata=column(
+            "How often denoise and deblur did the photo, turned and mirrored, for their mean"
+        ),
+    )
     sharpness_before: float | None = field(
         default=None, metadata=column("Sharpness of the original")
     )

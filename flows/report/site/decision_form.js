@@ -2,7 +2,7 @@
 // The buttons and fields with which a person decides on a photo.
 
 (function (page) {
-  const { element, button, field } = page.dom;
+  const { element, button, field, select } = page.dom;
   const STEP_LABELS = { denoise: 'Denoise', deblur: 'Deblur', colorize: 'Colorize' };
 
   // The form of one photo. `decided` is called after a decision, with what was decided.
@@ -57,6 +57,10 @@
       );
       this.strength = share(this.photo.strength ?? 1);
       this.keepGrain = share(this.photo.keep_grain ?? 0);
+      this.passes = select(
+        page.limits.PASSES.map((passes) => [passes, passes]),
+        this.photo.passes ?? 1,
+      );
       this.unchanged = this.values();
       this.chosen = settings;
       this.put(settings);
@@ -82,6 +86,7 @@
         ),
         shareField('Strength', this.strength),
         shareField('Grain kept', this.keepGrain),
+        field('Passes (more: finer, slower)', this.passes),
         this.request,
         element('button', { type: 'submit', class: 'redo' }, 'Ask to redo it'),
         button('As the run chooses', () => this.reset(), { class: 'quiet' }),
@@ -96,13 +101,15 @@
         steps: this.steps.filter((box) => box.checked).map((box) => box.value),
         strength: Number(this.strength.value),
         keep_grain: Number(this.keepGrain.value),
+        passes: Number(this.passes.value),
       };
     }
 
-    put({ steps, strength, keep_grain: keepGrain }) {
+    put({ steps, strength, keep_grain: keepGrain, passes }) {
       if (steps) for (const box of this.steps) box.checked = steps.includes(box.value);
       if ((strength ?? null) !== null) setShare(this.strength, strength);
       if ((keepGrain ?? null) !== null) setShare(this.keepGrain, keepGrain);
+      if ((passes ?? null) !== null) this.passes.value = passes;
     }
 
     // What the person chose; null for nothing, which leaves it to the run. What is left out is

@@ -6,7 +6,8 @@
   const VERSION = 1;
   const KINDS = ['accepted', 'rejected', 'redo'];
   const STEPS = ['denoise', 'deblur', 'colorize'];
-  const SETTINGS = ['steps', 'strength', 'keep_grain'];
+  const SETTINGS = ['steps', 'strength', 'keep_grain', 'passes'];
+  const PASSES = [1, 2, 4, 8];
   const LONGEST_SOURCE = 4096;
   const LONGEST_NAME = 200;
   const LONGEST_NOTE = 4000;
@@ -192,7 +193,8 @@
       ((value.steps ?? null) === null ||
         (Array.isArray(value.steps) && value.steps.every((step) => STEPS.includes(step)))) &&
       isShare(value.strength) &&
-      isShare(value.keep_grain)
+      isShare(value.keep_grain) &&
+      ((value.passes ?? null) === null || PASSES.includes(value.passes))
     );
   }
 
@@ -217,5 +219,5 @@
   }
 
   Object.assign(page, { Decisions, askReviewer });
-  page.limits = { LONGEST_NAME, LONGEST_NOTE, STEPS };
+  page.limits = { LONGEST_NAME, LONGEST_NOTE, PASSES, STEPS };
 })(window.restoreArchive.page);

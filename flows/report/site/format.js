@@ -115,12 +115,13 @@
   }
 
   // What a person chose for a photo, in words: "only denoise, strength 0.5"; empty for nothing.
-  function settings({ steps: chosen, strength, keep_grain: keepGrain }) {
+  function settings({ steps: chosen, strength, keep_grain: keepGrain, passes }) {
     const isSaid = (value) => value !== undefined && value !== null;
     return [
       isSaid(chosen) ? (chosen.length ? `only ${chosen.join(' and ')}` : 'no steps') : '',
       isSaid(strength) ? `strength ${number(strength)}` : '',
       isSaid(keepGrain) ? `grain ${number(keepGrain)}` : '',
+      isSaid(passes) ? count(passes, 'pass', 'passes') : '',
     ]
       .filter(Boolean)
       .join(', ');

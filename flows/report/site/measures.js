@@ -105,6 +105,7 @@
       ['Time taken', all ? page.format.duration(all) : null],
       ['Models', models(photo)],
       ['Strength, grain kept', strengths(photo)],
+      ['Passes', photo.passes],
       ['Settings of this photo alone', photo.settings],
       ['Recipe', code(photo.recipe_id)],
       ['Original', file(photo.source, photo.source_size, photo.source_sha256)],

@@ -84,6 +84,7 @@ class Provenance:
         steps: in the order in which they were applied; none for a copy made for access.
         strength: share of the change that was applied, 0 to 1.
         keep_grain: share of the grain that was given back, 0 to 1.
+        passes: how often each network that restores did the photo, for the mean.
         digital_source_type: last part of IPTC's NewsCode for DigitalSourceType, such as
             algorithmicallyEnhanced; None leaves out the label.
     """
@@ -94,6 +95,7 @@ class Provenance:
     steps: tuple[AppliedStep, ...] = ()
     strength: float = 1.0
     keep_grain: float = 0.0
+    passes: int = 1
     digital_source_type: str | None = None
 
 

@@ -2,7 +2,8 @@
 
 restore:provenance
   rdf:Seq of  restore:software, restore:sourceName, restore:sourceSha256, restore:strength,
-              restore:keepGrain, restore:digitalSourceType (where there is one), and
+              restore:keepGrain, restore:passes (where there were several),
+              restore:digitalSourceType (where there is one), and
               restore:steps: rdf:Seq of restore:name, restore:model, restore:modelSha256
 """
 
@@ -36,6 +37,8 @@ def write_record(root: Element, description: Element, provenance: Provenance) ->
     _text(record, "sourceSha256", provenance.source_sha256)
     _text(record, "strength", repr(provenance.strength))
     _text(record, "keepGrain", repr(provenance.keep_grain))
+    if provenance.passes != 1:
+        _text(record, "passes", str(provenance.passes))
     if provenance.digital_source_type is not None:
         _text(record, "digitalSourceType", provenance.digital_source_type)
     steps = etree.SubElement(etree.SubElement(record, _name("steps")), _SEQ)
@@ -55,6 +58,7 @@ def read_last(root: Element) -> Provenance | None:
     record = _items(records)[-1]
     try:
         strength, keep_grain = float(_of(record, "strength")), float(_of(record, "keepGrain"))
+        passes = int(_of(record, "passes") or 1)
     except ValueError:
         return None
     steps = record.find(f"{_name('steps')}/{_SEQ}")
@@ -68,6 +72,7 @@ def read_last(root: Element) -> Provenance | None:
         ),
         strength=strength,
         keep_grain=keep_grain,
+        passes=passes,
         digital_source_type=_of(record, "digitalSourceType") or None,
     )
 

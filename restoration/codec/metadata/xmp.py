@@ -231,6 +231,8 @@ def _parameters(provenance: Provenance, earlier_label: str | None) -> str:
     parts = [f"source sha256 {provenance.source_sha256}", *steps]
     if provenance.steps:
         parts += [f"strength {provenance.strength!r}", f"keep_grain {provenance.keep_grain!r}"]
+    if provenance.passes != 1:
+        parts.append(f"passes {provenance.passes}")
     if earlier_label:
         parts.append(f"DigitalSourceType was {earlier_label}")
     return "; ".join(parts)
