@@ -78,10 +78,11 @@ TURNS: Final[Mapping[int, tuple[Turn, ...]]] = MappingProxyType(
 """Numbers of passes that can be asked for, and the turns of each; the first is none.
 
 All sets of two and of four with the identity were tried with the shipped networks, on 320-pixel
-crops of photographs of which no figure of theirs is reported. Denoise (40 photographs; sigma 15, 25,
-50, film grain): the quarter turn gains 0.113 dB, the other six 0.094-0.113; the rotations 0.170 dB,
-all other fours 0.155-0.163. Deblur (24 photographs; Gaussian 1.6 and 2.4 px, Levin's kernel 1): the
-same turns gain 0.083 and 0.121 dB, the best others 0.083 and 0.124. All eight gain 0.186 and 0.140.
+crops of photographs of which no figure of theirs is reported. Denoise (40 photographs; sigma 15,
+25, 50, film grain): the quarter turn gains 0.113 dB, the other six 0.094-0.113; the rotations
+0.170 dB, all other fours 0.155-0.163. Deblur (24 photographs; Gaussian 1.6 and 2.4 px, Levin's
+kernel 1): the same turns gain 0.083 and 0.121 dB, the best others 0.083 and 0.124. All eight gain
+0.186 and 0.140 dB.
 """
 
 

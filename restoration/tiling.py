@@ -76,7 +76,7 @@ class Tiling:
             config: of the network.
             pixels: the most that a tile may have; more where its stride or context asks for it.
         """
-        least = 2 * (config.context + cls.blend + config.multiple)
+        least = _least_side(config.context, cls.blend, config.multiple)
         side = -(-max(cls.side, least) // config.multiple) * config.multiple
         return cls(
             side=side,
@@ -125,7 +125,7 @@ class Tiling:
 
     @property
     def _least_side(self) -> int:
-        return 2 * (self.context + self.blend + self.multiple)
+        return _least_side(self.context, self.blend, self.multiple)
 
     def _cuts(self, length: int) -> Iterator[tuple[int, int]]:
         """Ways to cut one axis, from coarse to fine: how many tiles, and their side."""
@@ -150,6 +150,14 @@ class Tiling:
         # One multiple less than would just do: aligning the starts may widen a gap by that much.
         step = (room // self.multiple - 1) * self.multiple
         return 1 if padded <= side else -(-(padded - side) // step) + 1
+
+
+def _least_side(context: int, blend: int, multiple: int) -> int:
+    """Of tiles that go on by a multiple at least, and in which two fades do not meet.
+
+    One tile more than needed has all of them go on by little more than half of what they could.
+    """
+    return 2 * context + max(2 * (blend + multiple), 3 * blend)
 
 
 def run_tiled(

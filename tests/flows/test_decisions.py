@@ -132,6 +132,9 @@ NAMED = r"decision 1 \(1923/böx <4>\\n.jpg\): "
         (of_first(settings={"lustre": 1}), f"{NAMED}settings: 'lustre' is none; there are"),
         (of_first(settings={"strength": 1.5}), f"{NAMED}settings: strength must be a number"),
         (of_first(settings={"keep_grain": True}), f"{NAMED}settings: keep_grain must be"),
+        (of_first(settings={"passes": 3}), f"{NAMED}settings: passes must be one of 1, 2, 4, 8"),
+        (of_first(settings={"passes": True}), f"{NAMED}settings: passes must be one of 1, 2, 4"),
+        (of_first(settings={"passes": 2.0}), f"{NAMED}settings: passes must be one of 1, 2, 4"),
         (of_first(settings={"steps": "denoise"}), f"{NAMED}settings: steps must be a list"),
         (of_first(settings={"steps": ["denoise,deblur"]}), f"{NAMED}settings: no step is named"),
         (of_first(settings={"steps": ["deblur", "denoise"]}), f"{NAMED}settings: steps run in"),
@@ -205,11 +208,15 @@ def test_any_value_in_any_place_is_read_or_refused_in_one_line(data: st.DataObje
     st.none() | st.lists(st.sampled_from(list(Step)), unique=True).map(tuple),
     st.none() | st.floats(0, 1),
     st.none() | st.floats(0, 1),
+    st.none() | st.sampled_from([1, 2, 4, 8]),
 )
 def test_settings_come_back_from_their_text(
-    steps: tuple[Step, ...] | None, strength: float | None, keep_grain: float | None
+    steps: tuple[Step, ...] | None,
+    strength: float | None,
+    keep_grain: float | None,
+    passes: int | None,
 ) -> None:
     ordered = None if steps is None else tuple(step for step in Step if step in steps)
-    chosen = PhotoSettings(ordered, strength, keep_grain)
+    chosen = PhotoSettings(ordered, strength, keep_grain, passes)
     assert PhotoSettings.parse(chosen.text) == chosen
     assert json.dumps(json.loads(chosen.text), sort_keys=True) == chosen.text

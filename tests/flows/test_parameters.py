@@ -13,6 +13,7 @@ from flows.restore_archive import restore_archive
 from flows.workers import parse_workers
 from restoration.plan import ALL_STEPS, parse_steps
 from restoration.precision import PRECISIONS
+from restoration.self_ensemble import TURNS
 
 
 def checked(**parameters: Any) -> dict[str, Any]:
@@ -79,6 +80,16 @@ def test_resources_that_are_refused(resources: dict[str, Any]) -> None:
     (name,) = resources
     with pytest.raises(ParameterTypeError, match=rf"{name}:"):
         checked(**resources)
+
+
+@pytest.mark.parametrize("passes", [0, 3, 16, -2, 2.5, "8 times", None])
+def test_passes_that_are_refused(passes: Any) -> None:
+    with pytest.raises(ParameterTypeError, match=r"passes"):
+        checked(passes=passes)
+
+
+def test_passes_that_pass() -> None:
+    assert [checked(passes=passes)["passes"] for passes in TURNS] == list(TURNS)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

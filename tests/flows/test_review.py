@@ -258,6 +258,16 @@ class TestRedo:
         again = latest(archive, target)[PRINT]
         assert (again.plan, again.strength, again.keep_grain) == (("denoise",), 0.5, 0.25)
 
+    def test_with_more_passes_for_a_photo_that_matters(self, archive: Path, target: Path) -> None:
+        run(archive, target)
+        settings = PhotoSettings.from_json({"passes": 2})
+        review(archive, target, NOISY, Decision.REDO, settings=settings)
+        assert run(archive, target).restored == 1
+        rows = latest(archive, target)
+        assert (rows[NOISY].passes, rows[PRINT].passes) == (2, 1)
+        assert rows[NOISY].plan_reasons[0] == "a reviewer's settings apply: 2 passes"
+        assert run(archive, target).unchanged == 3
+
     def test_that_fails_for_good_is_not_tried_every_night(
         self, archive: Path, target: Path, decoded: list[str]
     ) -> None:

@@ -194,7 +194,7 @@ def test_a_full_disk_ends_the_run_and_the_lock_waits_for_the_last_batch(
 @pytest.mark.parametrize(
     "wrong",
     [{"limit": 0}, {"limit": -1}, {"batch_megapixels": 0}, {"max_megapixels": float("nan")},
-     {"steps": "magic"}, {"include": [""]}, {"strength": 1.5}, {"keep_grain": -1},
+     {"steps": "magic"}, {"include": [""]}, {"strength": 1.5}, {"keep_grain": -1}, {"passes": 3},
      {"models": ["none-such"]}],
 )  # fmt: skip
 def test_parameters_of_a_deployment_are_checked_too(

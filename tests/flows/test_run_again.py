@@ -103,6 +103,35 @@ def test_strength_and_grain_are_recorded_and_redo_only_what_they_concern(
     assert row.change_psnr_db > half_way
 
 
+def test_passes_are_recorded_and_redo_only_what_they_concern(
+    archive: Path, target: Path, decoded: list[str]
+) -> None:
+    run(archive, target)
+    once = latest(archive, target)
+    assert {name for name, row in once.items() if row.passes == 1} == {
+        "a/b/noisy.png",
+        "a/Gräy noisy.JPG",
+    }
+    decoded.clear()
+    run(archive, target, passes=2)
+    assert len(decoded) == 2, "the two denoised ones"
+    twice = latest(archive, target)
+    assert {name: row.passes for name, row in twice.items()} == {
+        name: row.passes and 2 for name, row in once.items()
+    }
+    noisy_once, noisy_twice = (rows["a/b/noisy.png"] for rows in (once, twice))
+    assert noisy_once.restored_sha256 != noisy_twice.restored_sha256
+    said = target / "restored" / "a" / "b" / "noisy.png"
+    assert b"<restore:passes>2</restore:passes>" in said.read_bytes()
+    assert b"; passes 2" in said.read_bytes()
+    decoded.clear()
+    assert run(archive, target, passes=2).unchanged == 6
+    assert decoded == []
+    run(archive, target, passes=1)  # as a run that does not name them
+    assert latest(archive, target)["a/b/noisy.png"].restored_sha256 == noisy_once.restored_sha256
+    assert b"restore:passes" not in said.read_bytes()
+
+
 def test_another_model_redoes_only_the_photos_it_restored(
     archive: Path, target: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

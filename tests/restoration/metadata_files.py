@@ -35,6 +35,7 @@ PROVENANCE = Provenance(
     steps=(AppliedStep("denoise", "hush", "01" * 32), AppliedStep("deblur", "crisp", "02" * 32)),
     strength=0.85,
     keep_grain=0.25,
+    passes=4,
     digital_source_type="algorithmicallyEnhanced",
 )
 CONTAINERS: dict[str, ModuleType] = {"JPEG": jpeg, "PNG": png, "WEBP": webp, "JPEG2000": jp2}

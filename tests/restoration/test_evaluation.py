@@ -109,6 +109,26 @@ def test_the_rows_of_a_run_are_true(photos: Path, tmp_path: Path) -> None:
     assert {r["parameters"] for r in ours} == {str(card_for("denoise").parameters)}
 
 
+def test_passes_are_measured_under_a_name_of_their_own(photos: Path, tmp_path: Path) -> None:
+    network = UNet(UNetConfig(widths=(4, 8)))
+    with torch.no_grad():  # one that would else return its input, whichever way that lies
+        network.tail.weight.normal_(0, 0.05, generator=torch.Generator().manual_seed(1))
+    weights = tmp_path / "w.safetensors"
+    save_weights(network.state_dict(), network.config, weights, task="denoise")
+    words = ["denoise", "--data", photos, "--limit", 1, "--no-shipped", "--weights", weights]
+    found = {}
+    for passes in (1, 8):
+        path = tmp_path / f"{passes}.csv"
+        assert evaluate(*words, "--passes", passes, "--csv", path) == 0
+        found[passes] = [r for r in rows(path.with_stem(f"{passes}-summary")) if r["parameters"]]
+    for one, eight in zip(found[1], found[8], strict=True):
+        assert (one["method"], eight["method"]) == ("w", "w, 8 passes")
+        assert "--passes" not in one["command"]
+        assert " --passes 8 " in eight["command"]
+        assert float(eight["gmac_per_megapixel"]) == 8 * float(one["gmac_per_megapixel"])
+        assert float(eight["psnr_db"]) != float(one["psnr_db"])
+
+
 def test_the_summary_is_the_mean_and_names_the_worst_photo(photos: Path, tmp_path: Path) -> None:
     target = tmp_path / "scores.csv"
     assert evaluate("deblur", "--data", photos, "--csv", target) == 0
@@ -333,6 +353,9 @@ def test_what_is_no_kernel_file_is_refused(arrays: dict[str, np.ndarray], tmp_pa
         (["denoise", "--data", "PHOTOS", "--kernels", "k.npz"], "deblur only"),
         (["deblur", "--data", "PHOTOS", "--kernels", "NOWHERE/k.npz"], "no .npz file"),
         (["colorize", "--data", "PHOTOS", "--gray"], "--gray"),
+        (["denoise", "--data", "PHOTOS", "--passes", "3"], "--passes must be 1, 2, 4 or 8"),
+        (["colorize", "--data", "PHOTOS", "--passes", "2"], "denoise and deblur only"),
+        (["assess", "--data", "PHOTOS", "--passes", "2"], "denoise and deblur only"),
         (["colorize", "--data", "GRAY"], "needs colour photographs"),
         (["assess", "--data", "GRAY"], "needs colour photographs"),
         (["assess", "--data", "PHOTOS", "--grid", "EMPTY/g.png"], "no networks"),

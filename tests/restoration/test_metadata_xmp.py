@@ -52,6 +52,7 @@ def labelled(data: bytes | None, provenance: Provenance = PROVENANCE) -> bytes:
     steps=st.lists(st.builds(AppliedStep, TEXTS, TEXTS, TEXTS), max_size=3),
     strength=SHARES,
     grain=SHARES,
+    passes=st.sampled_from([1, 2, 4, 8]),
     label=st.none() | st.sampled_from(["algorithmicallyEnhanced", "humanEdits"]),
     before=st.sampled_from([None, XMP]),
 )
@@ -61,10 +62,11 @@ def test_the_label_is_read_back(
     steps: list[AppliedStep],
     strength: float,
     grain: float,
+    passes: int,
     label: str | None,
     before: bytes | None,
 ) -> None:
-    written = Provenance(software, name, "ab" * 32, tuple(steps), strength, grain, label)
+    written = Provenance(software, name, "ab" * 32, tuple(steps), strength, grain, passes, label)
     data, notes = xmp.with_provenance(before, written, turned=False)
     assert notes == ()
     assert xmp.read_provenance(data) == written

@@ -117,6 +117,11 @@ def test_recipes_differ_by_options_and_by_the_models_used() -> None:
 ANY_PLAN = st.sets(st.sampled_from(ALL_STEPS)).map(lambda s: tuple(sorted(s, key=ALL_STEPS.index)))
 
 
+def test_the_recipes_of_who_asks_for_nothing_stay_what_they_were() -> None:
+    plain = recipe_id(Options(), ())
+    assert plain == recipe_id(Options(passes=1), ()) == recipe_id(Options(passes=8), ())
+
+
 @given(ANY_PLAN, st.floats(0.01, 1), st.floats(0, 1))
 def test_shares_change_only_the_recipes_of_photos_that_they_concern(
     used: tuple[Step, ...], strength: float, keep_grain: float
@@ -126,6 +131,15 @@ def test_shares_change_only_the_recipes_of_photos_that_they_concern(
     assert is_same == (strength == 1 or not set(used) & {Step.DENOISE, Step.DEBLUR})
     is_same = recipe_id(Options(keep_grain=keep_grain), used) == plain
     assert is_same == (keep_grain == 0 or Step.DENOISE not in used)
+
+
+@given(ANY_PLAN, st.sampled_from([2, 4, 8]))
+def test_passes_change_only_the_recipes_of_photos_that_are_restored(
+    used: tuple[Step, ...], passes: int
+) -> None:
+    is_same = recipe_id(Options(passes=passes), used) == recipe_id(Options(passes=1), used)
+    assert is_same == (not set(used) & {Step.DENOISE, Step.DEBLUR})
+    assert recipe_id(Options(passes=passes), used) in current_recipe_ids(Options(passes=passes))
 
 
 def test_what_strength_0_passed_through_is_done_again_with_more() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -40,6 +41,19 @@ def test_weights_of_all_tiles_add_up_to_one_everywhere(
         assert span.start % tiling.multiple == 0
         assert span.first >= span.start
         assert span.first + len(span.weights) <= min(span.start + span.length, length)
+        total[span.first : span.first + len(span.weights)] += span.weights
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+@given(length=st.integers(1, 3000), multiple=st.sampled_from([2, 4, 8, 16]))
+def test_weights_of_the_smallest_tiles_add_up_too(length: int, multiple: int) -> None:
+    half = multiple // 2
+    config = UNetConfig(unshuffle=half, upshuffle=half, widths=(8, 16))
+    tiling = Tiling.suited_to(config, pixels=1)
+    assert tiling.multiple == multiple
+    least = math.isqrt(tiling.pixels or 0) - multiple
+    total = np.zeros(length)
+    for span in spans(length, tiling, least):
         total[span.first : span.first + len(span.weights)] += span.weights
     np.testing.assert_allclose(total, 1, atol=1e-6)
 
