@@ -4,6 +4,7 @@ With --blurred, denoise, deblur and colorize. What counts is what all processes 
 memory together (proportional set size, Linux), sampled twenty times a second.
 
 python -m tests.benchmarks.memory --megapixels 100 [--bits 16] [--blurred] [--keep-grain 0.3]
+    [--passes 8]
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--bits", type=int, choices=(8, 16), default=8)
     parser.add_argument("--blurred", action="store_true", help="a scan that needs all three steps")
     parser.add_argument("--keep-grain", type=float, default=0.0, metavar="0-1")
+    parser.add_argument("--passes", type=int, default=1, metavar="1|2|4|8")
     parser.add_argument("--steps", default="denoise,deblur,colorize")
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -63,6 +65,7 @@ def restore(source: Path, destination: Path, arguments: argparse.Namespace) -> N
         steps=parse_steps(arguments.steps),
         limits=Limits(max_megapixels=2 * arguments.megapixels),
         keep_grain=arguments.keep_grain,
+        passes=arguments.passes,
     )
     origin = open_source(str(source))
     target = open_destination(str(destination), origin)
