@@ -137,6 +137,7 @@ def _measured(rng: np.random.Generator, status: Status, source: str) -> dict[str
         "model_sha256": tuple(hashlib.sha256(name.encode()).hexdigest() for name in models),
         "strength": 1.0,
         "keep_grain": 0.2,
+        "passes": 1,
         "noise_sigma_after": noise * 0.15,
         "blur_sigma_after": blur * 0.6,
         "sharpness_before": float(rng.uniform(5, 40)),

@@ -256,6 +256,8 @@ class TestDecisions:
         page.get_by_label("Deblur").set_checked(False)
         page.get_by_label("Colorize").set_checked(False)
         page.get_by_label("Strength").fill("0.5")
+        page.get_by_label("Passes").select_option("8")
+        page.get_by_text("strength 0.5, 8 passes").wait_for()
         page.get_by_role("button", name="Ask to redo it").click()
         page.locator(".steps", has_text="3 of ").wait_for()
         page.goto(f"{index.as_uri()}#decisions")
@@ -279,7 +281,8 @@ class TestDecisions:
         settings = json.loads(by_source[redone].settings.text)
         if planned == "denoise":  # then that box was not changed
             settings["steps"] = ["denoise"]
-        assert settings == {"steps": ["denoise"], "strength": 0.5}  # the grain is left to the run
+        # The grain is left to the run.
+        assert settings == {"steps": ["denoise"], "strength": 0.5, "passes": 8}
         for source, decision in by_source.items():
             assert decision.run_id == rows[source].run_id
             assert decision.restored_sha256 == rows[source].restored_sha256
@@ -430,6 +433,12 @@ class TestDecisions:
             (
                 '{"restore_archive_decisions": 1, "archive": "x", "decisions": [{"source": "a.jpg",'
                 ' "run_id": "r", "decision": "accepted", "time": "2026-01-31T12:00:00"}]}',
+                "Decision 1 of the file is not as it should be",
+            ),
+            (
+                '{"restore_archive_decisions": 1, "archive": "x", "decisions": [{"source": "a.jpg",'
+                ' "run_id": "r", "decision": "redo", "time": "2026-01-31T12:00:00Z",'
+                ' "settings": {"passes": 3}}]}',
                 "Decision 1 of the file is not as it should be",
             ),
         ],
