@@ -15,6 +15,7 @@ from typing import Final
 
 import bagit
 
+from flows.new_files import not_written
 from flows.places import FOLDERS
 from flows.version import software_version
 from storage import LocalDestination, StorageError, StoredEntry
@@ -64,8 +65,8 @@ def make_bag(results: LocalDestination, bag: Path, info: Mapping[str, str]) -> B
 
     Raises:
         NotAsRecorded: files are missing, altered or not the manifest's.
-        StorageError: the manifest cannot be read, or a name has no place in a bag.
-        OSError: the bag cannot be written.
+        StorageError: the manifest cannot be read, a name has no place in a bag, or the bag cannot
+            be written.
     """
     wanted = _outputs(results)
     payload = [entry for folder in FOLDERS for entry in results.list(folder)]
@@ -74,12 +75,14 @@ def make_bag(results: LocalDestination, bag: Path, info: Mapping[str, str]) -> B
     if (size := results.size(LATEST_PATH)) is not None and latest_is_current(results):
         payload.append(StoredEntry(LATEST_PATH, size))
     unfinished = bag.with_name(f".restore-archive-{secrets.token_hex(8)}.part")
-    unfinished.mkdir()
     try:
+        unfinished.mkdir()
         for entry in payload:
             _link(results.root / entry.path, unfinished / entry.path)
         _finish(unfinished, wanted, info)
         unfinished.rename(bag)
+    except OSError as error:
+        raise not_written(bag, error) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return Bagged(len(payload), sum(entry.size for entry in payload))
@@ -97,16 +100,18 @@ def _outputs(results: LocalDestination) -> dict[str, str]:
 
 
 def _compare(wanted: set[str], found: set[str]) -> None:
+    """Refuse names that are not those recorded; the files' bytes are not read for it."""
     if wanted == found:
         return
     first = min(wanted ^ found)
     problem = "is missing" if first in wanted else "is in no row of the manifest"
-    _refuse(first, problem, len(wanted ^ found))
+    _refuse(first, problem, len(wanted ^ found) - 1, at_least="at least ")
 
 
-def _refuse(path: str, problem: str, count: int) -> None:
-    others = f", and {count - 1} more files are not as recorded" if count > 1 else ""
-    raise NotAsRecorded(f"{path} {problem}{others}; `restore-archive verify` lists all")
+def _refuse(path: str, problem: str, others: int, at_least: str = "") -> None:
+    files = "file is" if others == 1 else "files are"
+    more = f", and {at_least}{others:,} more {files} not as recorded" if others else ""
+    raise NotAsRecorded(f"{path} {problem}{more}; `restore-archive verify` lists all")
 
 
 def _link(source: Path, target: Path) -> None:
@@ -133,4 +138,4 @@ def _finish(folder: Path, wanted: Mapping[str, str], info: Mapping[str, str]) ->
     sums = {path: held["sha256"] for path, held in made.payload_entries().items()}
     altered = [path for path, sha256 in wanted.items() if sums.get(f"data/{path}") != sha256]
     if altered:
-        _refuse(min(altered), "has other bytes than were written", len(altered))
+        _refuse(min(altered), "has other bytes than were written", len(altered) - 1)

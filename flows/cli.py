@@ -12,9 +12,10 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Final
 
 from flows.console import printable
+from flows.parser import CommandParser, sentence
 from flows.stopping import EXIT_INTERRUPTED
 from flows.version import software_version
 from restoration.errors import RestorationError, UsageError
@@ -31,6 +32,7 @@ COMMANDS: Final = {
         "write the audit report of restored archives: a page with pictures",
     ),
     "verify": ("flows.commands.verify", "read restored archives back against their manifest"),
+    "show": ("flows.commands.show", "say what was done to one photo of an archive, and why"),
     "query": ("flows.commands.query", "ask about a restored archive, in SQL or ready made"),
     "bag": ("flows.commands.bag", "make a BagIt bag of a restored archive"),
     "diff": ("flows.commands.diff", "say what changed between two runs or two models"),
@@ -40,12 +42,6 @@ COMMANDS: Final = {
     "evaluate": ("restoration.evaluation.command", "measure the models on clean photographs"),
     "train": ("restoration.training.command", "train a model on clean photographs"),
 }
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, without the usage dump."""
-        raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,30 +66,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(
+    parser = CommandParser(
         prog="restore-archive",
         description="Restore archives of old photographs; the originals are never changed.",
     )
     parser.add_argument(
         "--version", action="version", version=f"restore-archive {software_version()}"
     )
+    used = parser
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     chosen = next((word for word in words if not word.startswith("-")), None)
     for name, (module, summary) in COMMANDS.items():
-        child = subparsers.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        child = subparsers.add_parser(name, help=summary, description=sentence(summary))
         if name == chosen:
             # Only the command that runs is imported: torch and Prefect take seconds.
             importlib.import_module(module).add_arguments(child)
-    return parser.parse_args(words)
+            used = child
+    arguments, unknown = parser.parse_known_args(words)
+    if unknown:  # said by the command's own parser, whose --help lists what there is
+        used.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return arguments
 
 
 def _expected(error: Exception) -> int:
     """Turn the packages' own errors into one line; anything else is a bug and keeps its trace."""
     from flows.embedded_server import ServerError
     from flows.workers import ClusterError
-    from storage import DestinationBusy, StorageError
+    from storage import BadLocation, DestinationBusy, StorageError
 
-    if isinstance(error, DestinationBusy):
+    if isinstance(error, DestinationBusy | BadLocation):
         return _complain(error, EXIT_USAGE)
     if isinstance(error, RestorationError | StorageError | ServerError | ClusterError | OSError):
         return _complain(error, EXIT_FAILED)

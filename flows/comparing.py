@@ -255,6 +255,8 @@ def _selection(database: ManifestDatabase, name: str) -> _Selection:
     Raises:
         UsageError: there are none, or it is not clear which.
     """
+    if not name.strip():
+        raise UsageError("a run's name is empty; `query RESTORED runs` lists those that there are")
     if name.startswith(_MODEL):
         return _model(database, name.removeprefix(_MODEL))
     runs = [run for (run,) in database.query("SELECT run_id FROM runs ORDER BY run_id").rows()]
@@ -288,6 +290,9 @@ def _only(wanted: str, found: list[str], what: str) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UsageError(f"the manifest holds no {what} {wanted}; `query DEST {what}s` lists them")
+        query = {"run": "runs", "model": "by-model"}[what]
+        raise UsageError(
+            f"the manifest holds no {what} {wanted}; `query RESTORED {query}` lists them"
+        )
     some = ", ".join(found[:3])
     raise UsageError(f"{wanted} may be {len(found)} {what}s ({some}…); write more of it")

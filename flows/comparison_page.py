@@ -115,7 +115,7 @@ def write_page(comparison: Comparison, archive: str, path: Path) -> None:
 
     Raises:
         UsageError: something else is there.
-        OSError: it cannot be written.
+        StorageError: it cannot be written.
     """
     check_page(path)
     # Names that are not UTF-8 are escaped in the manifest; this is for the path of the archive.

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+from storage import OutOfSpace, StorageError
+from storage.errors import reason
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
@@ -16,15 +22,36 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     It lies beside `path` under a name that nobody else has, so that no file of others is touched.
 
     Raises:
-        OSError: it cannot be made, or not take its place.
+        OutOfSpace: the disk is full.
+        StorageError: it cannot be made, not be written, or not take its place.
     """
     unfinished = path.with_name(f".{path.stem[:100]}-{secrets.token_hex(8)}.part{path.suffix}")
-    with unfinished.open("xb") as file:
+    try:
+        file = unfinished.open("xb")
         try:
             yield file
             file.close()
             unfinished.replace(path)
-        except BaseException:
-            file.close()
-            unfinished.unlink(missing_ok=True)
-            raise
+        finally:
+            with suppress(OSError):  # what is left in its buffer may have no room, either
+                file.close()
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise not_written(path, error) from error
+
+
+def not_written(path: Path, error: OSError) -> StorageError:
+    """What to raise where a file (or folder) that a user asked for cannot be written.
+
+    Args:
+        path: as the user knows it, not the name that it has until it is whole.
+        error: what the system said.
+    """
+    if error.errno in _NO_ROOM:
+        return OutOfSpace(
+            f"{path} was not written: {reason(error)}; make room, or choose a place that has some"
+        )
+    return StorageError(
+        f"{path} was not written: {reason(error)}; choose a place where you may write"
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from restoration.errors import UsageError
 from restoration.settings import PhotoSettings
 from storage.manifest import Decision, KnownPhoto, ManifestRow, WorkItem
 
@@ -76,6 +77,14 @@ def settings_reasons(item: WorkItem) -> tuple[str, ...]:
     if item.settings is None or is_rejected(item):
         return ()
     return (f"a reviewer's settings apply: {PhotoSettings.parse(item.settings)}",)
+
+
+def settings_in_words(settings: str | None) -> str:
+    """A photo's own settings for a person; those of a newer version as they are."""
+    try:
+        return str(PhotoSettings.parse(settings or "{}"))
+    except UsageError:
+        return settings or ""
 
 
 def listed_with_review(row: ManifestRow, item: WorkItem) -> ManifestRow:

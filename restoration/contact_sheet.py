@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import cv2
 import numpy as np
@@ -123,25 +123,20 @@ def draw(entries: Sequence[Entry], title: str, *, width: int) -> Image.Image:
     return page
 
 
-def save(page: Image.Image, path: Path) -> None:
-    """Write a page as PNG or JPEG, by its suffix; it appears whole, in the place of a former one.
+def save(page: Image.Image, file: BinaryIO, suffix: str) -> None:
+    """Write a page as PNG or JPEG.
+
+    Args:
+        page: as `draw` made it.
+        file: where to.
+        suffix: that `check_suffix` accepts in a name.
 
     Raises:
-        UsageError: another suffix.
         OSError: it cannot be written.
     """
-    check_suffix(path)
-    # A name that nobody else has: no file of others is written to or removed.
-    temporary = path.with_name(f".{path.stem[:100]}-{secrets.token_hex(8)}.part{path.suffix}")
-    with temporary.open("xb") as file:
-        try:
-            page.save(file, _FORMATS[path.suffix.lower()], quality=JPEG_QUALITY)
-            file.close()
-            temporary.replace(path)
-        except BaseException:
-            file.close()
-            temporary.unlink(missing_ok=True)
-            raise
+    data = io.BytesIO()  # Pillow's own writing to a file forgets why the system refused it
+    page.save(data, _FORMATS[suffix.lower()], quality=JPEG_QUALITY)
+    file.write(data.getbuffer())
 
 
 def check_suffix(path: Path) -> None:

@@ -112,7 +112,18 @@ def test_one_photos_way_and_its_batch_need_no_prefect() -> None:
         assert not any(n.startswith("prefect") for n in imported(ROOT / f"flows/{name}.py"))
 
 
-LIGHT_COMMANDS = ("run", "report", "verify", "review", "sheet", "query", "bag", "diff", "models")
+LIGHT_COMMANDS = (
+    "run",
+    "report",
+    "verify",
+    "show",
+    "review",
+    "sheet",
+    "query",
+    "bag",
+    "diff",
+    "models",
+)
 
 
 @pytest.mark.parametrize("command", LIGHT_COMMANDS)

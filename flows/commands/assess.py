@@ -1,50 +1,145 @@
-"""`restore-archive assess`: one line per photo."""
+"""`restore-archive assess`: one line per photo, for people or as JSON."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from posixpath import splitext
 
+from rich.console import Console
+
+from flows.commands.as_json import jsonable
 from flows.console import QuietlyClosedConsole, print_line, printable
 from restoration.assess import Assessment, assess
-from restoration.codec import shared_decoder
-from restoration.errors import RestorationError, UsageError
+from restoration.codec import OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, shared_decoder
+from restoration.errors import RestorationError
 from restoration.plan import Plan, make_plan
+from storage import EntryKind, LocalSource, StorageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument(
+        "photos",
+        nargs="+",
+        type=Path,
+        metavar="PHOTO",
+        help="a file, or a folder with all photos below it; they are only read",
+    )
     parser.add_argument(
         "--reasons", action="store_true", help="also say why each step is planned or not"
     )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="a JSON object on each line: size, measures with units and confidences, plan, "
+        "reasons; or the error",
+    )
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """A photo that was looked at.
+
+    Attributes:
+        path: where it is.
+        width: pixels, upright.
+        height: pixels, upright.
+        assessment: what was measured.
+        plan: what a run would do.
+        error: why nothing of this is known; empty where it is.
+    """
+
+    path: Path
+    width: int = 0
+    height: int = 0
+    assessment: Assessment | None = field(default=None, repr=False)
+    plan: Plan | None = field(default=None, repr=False)
+    error: str = ""
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Assess each photo; returns 1 where one cannot be read."""
     console = QuietlyClosedConsole()
     code = 0
-    for path in arguments.photos:
-        name = printable(str(path))
-        try:
-            with path.open("rb") as file:
-                photo = shared_decoder().decode(file)
-        except IsADirectoryError:
-            raise UsageError(
-                f"{path} is a folder; `run --dry-run` looks at whole folders"
-            ) from None
-        except (RestorationError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            print_line(console, f"{name}: {reason}")
-            code = 1
-            continue
-        assessment = assess(photo.pixels)
-        plan = make_plan(assessment)
-        line = f"{name}: {describe_assessment(assessment, plan)}"
-        print_line(console, line)
-        for reason in plan.reasons if arguments.reasons else ():
-            print_line(console, f"    {reason}")
+    for path, problem in _photos(arguments.photos):
+        found = Assessed(path, error=problem) if problem else _assessed(path)
+        code = 1 if found.error else code
+        if arguments.json:
+            print(_json_line(found), flush=True)
+        else:
+            _print_lines(console, found, reasons=arguments.reasons)
     return code
+
+
+def _photos(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """Files as they are given and the photos in folders; with why one cannot be looked at."""
+    for path in paths:
+        if not os.path.isdir(path):  # noqa: PTH112 - one out of reach must not end the others
+            yield path, ""
+            continue
+        for entry in LocalSource(path).crawl():
+            suffix = splitext(entry.path)[1].lower()
+            is_photo = suffix in SUFFIX_FORMATS or suffix in OTHER_PHOTO_SUFFIXES
+            if is_photo or entry.kind is not EntryKind.FILE:
+                yield path / entry.path, entry.problem
+
+
+def _assessed(path: Path) -> Assessed:
+    try:
+        with path.open("rb") as file:
+            pixels = shared_decoder().decode(file).pixels
+    except OSError as error:
+        return Assessed(path, error=error.strerror or str(error))
+    except (RestorationError, StorageError) as error:
+        return Assessed(path, error=str(error))
+    assessment = assess(pixels)
+    height, width = pixels.shape[:2]
+    return Assessed(path, width, height, assessment, make_plan(assessment))
+
+
+def _print_lines(console: Console, found: Assessed, *, reasons: bool) -> None:
+    name = printable(str(found.path))
+    if found.assessment is None or found.plan is None:
+        print_line(console, f"{name}: {found.error}")
+        return
+    print_line(console, f"{name}: {describe_assessment(found.assessment, found.plan)}")
+    for reason in found.plan.reasons if reasons else ():
+        print_line(console, f"    {reason}")
+
+
+def _json_line(found: Assessed) -> str:
+    """A photo as one line of JSON, ASCII; flows/README.md describes the fields."""
+    content: dict[str, object] = {"path": str(found.path)}
+    measured, plan = found.assessment, found.plan
+    if measured is None or plan is None:
+        content["error"] = found.error
+    else:
+        content |= {
+            "width": found.width,
+            "height": found.height,
+            "noise": {
+                "sigma": measured.noise_sigma,
+                "unit": "8-bit levels",
+                "confidence": measured.noise_confidence,
+            },
+            "blur": {
+                "sigma": measured.blur_sigma,
+                "unit": "pixels",
+                "confidence": measured.blur_confidence,
+            },
+            "monochrome": {
+                "is_monochrome": measured.is_monochrome,
+                "confidence": measured.monochrome_confidence,
+            },
+            "plan": plan.steps,
+            "reasons": plan.reasons,
+        }
+    return json.dumps(jsonable(content), allow_nan=False)
 
 
 def describe_assessment(assessment: Assessment, plan: Plan) -> str:

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from flows.commands.archive import check_manifest
 from flows.console import QuietlyClosedConsole, print_line
 from restoration.errors import UsageError
 from storage import LocalDestination, open_results
-from storage.manifest import part_paths
 
 _FIELDS: Final = {
     "Source-Organization": "who hands the bag on",
@@ -66,8 +66,7 @@ def _places(location: str, bag: Path) -> tuple[LocalDestination, Path]:
     results = open_results(location)
     if not isinstance(results, LocalDestination):
         raise UsageError(f"a bag is made of a folder: copy {location} to one first")
-    if not next(iter(part_paths(results)), None):
-        raise UsageError(f"{location} holds no manifest; give the destination of a run")
+    check_manifest(results, location)
     if bag.exists() or bag.is_symlink():
         raise UsageError(f"{bag} exists already; a bag is never overwritten")
     parent = bag.absolute().parent

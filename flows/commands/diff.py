@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows.commands.archive import open_archive
 from flows.comparing import Change, Compared, Comparison, compare
 from flows.comparison_page import check_page, differences, write_page
 from flows.console import QuietlyClosedConsole, print_line, printable
 from restoration.errors import UsageError
-from storage import open_results
 from storage.manifest.database import ManifestDatabase
 
 _SHOWN: Final = 20
@@ -25,7 +25,7 @@ _SHOWN: Final = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
-    parser.add_argument("destination", metavar="DEST", help="what runs wrote; it is only read")
+    parser.add_argument("destination", metavar="RESTORED", help="what runs wrote; it is only read")
     for name, which in (("first", "RUN_A"), ("second", "RUN_B")):
         parser.add_argument(
             name,
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--limit must be at least 1, not {arguments.limit}")
     if arguments.page is not None:
         check_page(arguments.page)  # before the work, which may take minutes
-    destination = open_results(arguments.destination)
+    destination = open_archive(arguments.destination)
     at_most = arguments.limit or (sys.maxsize if arguments.csv else 1_000)
     with ManifestDatabase.open(destination) as database:
         comparison = compare(database, arguments.first, arguments.second, at_most=at_most)

@@ -8,8 +8,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -17,11 +16,11 @@ from typing import TYPE_CHECKING, Final, Literal
 from rich.table import Table
 from rich.text import Text
 
+from flows.commands.archive import open_archive
+from flows.commands.as_json import jsonable, plain
 from flows.console import QuietlyClosedConsole, print_line, printable
 from flows.new_files import new_file
 from restoration.errors import UsageError
-from storage import open_results
-from storage.manifest import part_paths
 from storage.manifest.queries import QUERIES
 
 if TYPE_CHECKING:  # importing DuckDB takes a while
@@ -44,7 +43,7 @@ _EPILOG: Final = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
     parser.epilog = _EPILOG
-    parser.add_argument("destination", metavar="DEST", help="what runs wrote; it is only read")
+    parser.add_argument("destination", metavar="RESTORED", help="what runs wrote; it is only read")
     parser.add_argument(
         "query", nargs="?", metavar="SQL|NAME", help="one SELECT in DuckDB's dialect, or a name"
     )
@@ -64,11 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: no manifest, a query that is not answered, or a file that is there already.
         StorageError: the manifest cannot be read.
     """
-    destination = open_results(arguments.destination)
-    if not next(iter(part_paths(destination)), None):
-        raise UsageError(
-            f"{arguments.destination} holds no manifest; give the destination of a run"
-        )
+    destination = open_archive(arguments.destination)
     if arguments.query is None:
         _list_names()
         return 0
@@ -92,6 +87,8 @@ def _sql(arguments: argparse.Namespace) -> tuple[str, list[float | None]]:
     if price is not None and not 0 <= price < math.inf:
         raise UsageError(f"--price-per-hour must be 0 or more, not {price:g}")
     text = arguments.query.strip()
+    if not text:
+        raise UsageError("the query is empty; leave it out, and those with a name are listed")
     named = QUERIES.get(text)
     if price is not None and not (named and named.is_priced):
         priced = " and ".join(name for name, query in QUERIES.items() if query.is_priced)
@@ -128,7 +125,7 @@ def _write_parquet(
         raise UsageError(f"--parquet {path}: folder {path.parent} does not exist")
     with new_file(path) as file:
         rows = database.write_parquet(sql, file, parameters)
-    print_line(QuietlyClosedConsole(), f"{path}: {rows:,} rows")
+    print_line(QuietlyClosedConsole(), f"{path}: {rows:,} row{'' if rows == 1 else 's'}")
 
 
 def _draw(result: Result) -> None:
@@ -155,56 +152,36 @@ def _short(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, list):
-        return printable(", ".join(map(_plain, value)))
-    return printable(_plain(value))
+        return printable(", ".join(map(plain, value)))
+    return printable(plain(value))
 
 
 def _print_lines(result: Result) -> None:
-    """Lines for other programs: tabs between values, none within."""
+    """Lines with tabs between values and none within; --csv and --json do not round."""
     print("\t".join(map(printable, result.names)))
     for row in result.rows():
-        print("\t".join(printable(_plain(value)) for value in row))
+        print("\t".join(printable(plain(_rounded(value))) for value in row))
+
+
+def _rounded(value: object) -> object:
+    """A number without the digits that only arithmetic on a computer gives it."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return value
+    return round(value, 4) if abs(value) >= 1 else float(f"{value:.4g}")
 
 
 def _print_csv(result: Result) -> None:
     """Comma-separated values (RFC 4180) with a header; lists as JSON."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(result.names)
-    writer.writerows([_plain(value) for value in row] for row in result.rows())
+    writer.writerows([plain(value) for value in row] for row in result.rows())
 
 
 def _print_json(result: Result) -> None:
     """A list of objects, one on each line."""
     before = "["
     for row in result.rows():
-        fields = {name: _jsonable(value) for name, value in zip(result.names, row, strict=True)}
+        fields = {name: jsonable(value) for name, value in zip(result.names, row, strict=True)}
         print(f"{before}\n{json.dumps(fields, allow_nan=False)}", end="")
         before = ","
     print("[]" if before == "[" else "\n]")
-
-
-def _plain(value: object) -> str:
-    """A value as text that tells it exactly; nothing for null."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    jsonable = _jsonable(value)
-    return jsonable if isinstance(jsonable, str) else json.dumps(jsonable, ensure_ascii=False)
-
-
-def _jsonable(value: object) -> object:
-    """A value as JSON has it: times in ISO 8601, no number for what is none."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, list | tuple):
-        return [_jsonable(part) for part in value]
-    if isinstance(value, dict):
-        return {_plain(name): _jsonable(part) for name, part in value.items()}
-    return value.hex() if isinstance(value, bytes) else str(value)

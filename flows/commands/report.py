@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 from flows.collector import program_set_aside
+from flows.commands.archive import open_archive
 from flows.console import Bars, QuietlyClosedConsole, print_line
 from flows.report.folder import location_of, report_folder
 from flows.report.originals import find_originals, known_originals
@@ -15,7 +16,7 @@ from flows.report.pictures import PHOTOS, PictureOptions
 from flows.report.view import VIEW_MEGAPIXELS
 from flows.report.writing import Written, write_report
 from restoration.errors import UsageError
-from storage import DestinationStore, open_results
+from storage import DestinationStore
 
 LOOPBACK = "127.0.0.1"
 PORT = 8765
@@ -24,13 +25,13 @@ PORT = 8765
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
-    parser.add_argument("destination", metavar="DEST", help="what runs wrote")
+    parser.add_argument("destination", metavar="RESTORED", help="what runs wrote")
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="write the report there (default: DEST/report)",
+        help="write the report there (default: RESTORED/report)",
     )
     parser.add_argument(
         "--source",
@@ -86,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if not 0 <= arguments.port <= 65535:
         raise UsageError(f"--port must be between 0 and 65535, not {arguments.port}")
-    results = open_results(arguments.destination)
+    results = open_archive(arguments.destination)
     archives = known_originals(results, arguments.source)
     folder = report_folder(results, arguments.output, archives)
     originals = find_originals(results, arguments.source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -22,6 +23,7 @@ from flows.rows import PlannedPage, reasons
 from restoration.codec import SUFFIX_FORMATS, Photo, shared_decoder
 from restoration.device import resolve_device
 from restoration.errors import UsageError
+from restoration.plan import Step
 from restoration.restore import Restorer
 from restoration.worker_process import settle
 from storage import LocalDestination
@@ -29,8 +31,18 @@ from storage import LocalDestination
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
-    parser.add_argument("photo", type=Path, metavar="PHOTO")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
+    parser.add_argument("photo", type=Path, metavar="PHOTO", help="a file; it is only read")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="the restored photo; a colorized one goes beside it, to OUT's name with -colorized",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files that are there already"
+    )
     add_restoration_arguments(parser)
     add_file_arguments(parser)
     add_device_arguments(parser)
@@ -40,11 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Restore one photograph to OUT; its colorized interpretation goes beside it.
 
     Raises:
-        UsageError: an option that makes no sense.
+        UsageError: an option that makes no sense, or a file that is there already.
         RestorationError: the photo cannot be restored.
     """
     source, output = arguments.photo, arguments.output
-    options = replace(options_from(arguments), output_format=_output_format(source, output))
+    options = options_from(arguments)
+    _check(source, output, options.steps, overwrite=arguments.overwrite)
+    options = replace(options, output_format=SUFFIX_FORMATS[output.suffix.lower()])
     device, resources = resolve_device(arguments.device), resources_from(arguments)
     settle(photos_at_once=1)
     restorer = Restorer(device, options=options, resources=resources)
@@ -58,12 +72,15 @@ def run(arguments: argparse.Namespace) -> int:
             raise result
         results.append(result)
     outputs = Outputs(source.name, sha256, photo, pages, results, options)
-    written = _write(source, output, outputs)
+    written = _write(source, output, outputs, overwrite=arguments.overwrite)
     _report(pages, photo, [note for result in results for note in result.notes], written)
     return 0
 
 
-def _output_format(source: Path, output: Path) -> str:
+def _check(source: Path, output: Path, steps: Sequence[Step], *, overwrite: bool) -> None:
+    """Refuse what is no photo, and outputs that have no place or would take another file's."""
+    if source.is_dir():
+        raise UsageError(f"{source} is a folder; `run` restores whole folders")
     if not source.is_file():
         raise UsageError(f"{source}: no such photo")
     if output.suffix.lower() not in SUFFIX_FORMATS:
@@ -71,10 +88,14 @@ def _output_format(source: Path, output: Path) -> str:
         raise UsageError(f"the output's suffix {output.suffix!r} is not one of {known}")
     if not output.parent.is_dir():
         raise UsageError(f"folder {output.parent} does not exist")
-    outputs = (output, colorized_path(output))
+    outputs = [output, colorized_path(output)] if Step.COLORIZE in steps else [output]
     if any(path.exists() and path.samefile(source) for path in outputs):
         raise UsageError("the output would overwrite the original")
-    return SUFFIX_FORMATS[output.suffix.lower()]
+    there = next((path for path in outputs if os.path.lexists(path)), None)
+    if there is not None and there.is_dir():
+        raise UsageError(f"{there} is a folder; give the name of a file")
+    if there is not None and not overwrite:
+        raise UsageError(f"{there} exists already; --overwrite replaces it")
 
 
 def colorized_path(output: Path) -> Path:
@@ -82,7 +103,9 @@ def colorized_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}-colorized{output.suffix}")
 
 
-def _write(source: Path, output: Path, outputs: Outputs) -> dict[PurePath, tuple[str, ...]]:
+def _write(
+    source: Path, output: Path, outputs: Outputs, *, overwrite: bool
+) -> dict[PurePath, tuple[str, ...]]:
     """Write the outputs; returns what each of them could not hold."""
     store = LocalDestination(output.parent)
     written: dict[PurePath, tuple[str, ...]] = {}
@@ -92,11 +115,11 @@ def _write(source: Path, output: Path, outputs: Outputs) -> dict[PurePath, tuple
     ):
         if path == output and outputs.are_the_original:
             with source.open("rb") as original:
-                store.put(path.name, original)
+                store.put(path.name, original, overwrite=overwrite)
             written[path] = ()
         elif pages is not None:
             with outputs.encoded(pages, steps) as (file, notes):
-                store.put(path.name, file)
+                store.put(path.name, file, overwrite=overwrite)
             written[path] = notes
     return written
 

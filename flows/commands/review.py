@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from flows.collector import program_set_aside
+from flows.commands.archive import open_archive
 from flows.console import QuietlyClosedConsole, print_line
 from flows.decisions import read_decisions, reviewer_name
+from flows.parser import sentence
 from flows.reviewing import Applied, apply_decisions
+from flows.reviews import settings_in_words
 from restoration.errors import UsageError
-from restoration.settings import PhotoSettings
 from storage import open_results
-from storage.manifest import Decision, Reviewed, Status, part_paths, reviewed
+from storage.manifest import Decision, Reviewed, Status, reviewed
 
 _NEEDS_REVIEW: Final = "needs review"
 
@@ -25,13 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
     actions = parser.add_subparsers(dest="action", metavar="apply|list", required=True)
     text = "record the decisions of a file; outputs of rejected photos are deleted"
-    apply = actions.add_parser("apply", help=text, description=text.capitalize() + ".")
+    apply = actions.add_parser("apply", help=text, description=sentence(text))
     apply.add_argument(
         "file", type=Path, metavar="FILE", help="decisions, as the report saves them"
     )
     apply.add_argument(
         "destination",
-        metavar="DEST",
+        metavar="RESTORED",
         nargs="?",
         help="the restored archive (default: the one that FILE names)",
     )
@@ -42,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="say what would become of them; write nothing"
     )
     text = "list what needs review, with the reasons, and what was decided"
-    listing = actions.add_parser("list", help=text, description=text.capitalize() + ".")
-    listing.add_argument("destination", metavar="DEST", help="the restored archive")
+    listing = actions.add_parser("list", help=text, description=sentence(text))
+    listing.add_argument("destination", metavar="RESTORED", help="the restored archive")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -91,9 +93,7 @@ def _summary(applied: Applied) -> str:
 
 
 def _list(location: str) -> tuple[int, list[str]]:
-    destination = open_results(location)
-    if next(part_paths(destination), None) is None:
-        raise UsageError(f"{location} holds no manifest; give the destination of a run")
+    destination = open_archive(location)
     with program_set_aside():
         found = list(reviewed(destination))
     return 0, [*(line for row in found for line in _lines(row)), _counts(found)]
@@ -109,22 +109,15 @@ def _lines(row: Reviewed) -> list[str]:
         if row.review_time is not None:
             words.append(f"{row.review_time:%Y-%m-%d %H:%M} UTC")
         if row.review_decision is Decision.REDO:
-            words.append(f"with {_settings(row)}")
+            words.append(f"with {settings_in_words(row.settings)}")
         if row.status is Status.WITHDRAWN:
             words.append("the next run gives it its original")
         if row.review_note:
             words.append(f'"{row.review_note}"')
         lines.append(f"{row.review_decision}: {row.source}: {', '.join(words)}")
     elif row.settings is not None:
-        lines.append(f"own settings: {row.source}: {_settings(row)}")
+        lines.append(f"own settings: {row.source}: {settings_in_words(row.settings)}")
     return lines
-
-
-def _settings(row: Reviewed) -> str:
-    try:
-        return str(PhotoSettings.parse(row.settings or "{}"))
-    except UsageError:
-        return row.settings or ""  # of a newer version
 
 
 def _counts(found: Sequence[Reviewed]) -> str:

@@ -9,19 +9,21 @@ from pathlib import Path
 
 from rich.progress import track
 
+from flows.commands.archive import open_archive
 from flows.console import QuietlyClosedConsole, print_line
+from flows.new_files import new_file
 from flows.places import FOLDERS
 from flows.report.originals import find_originals, known_originals
 from flows.sheets import Pictures, SheetRow, sheet_rows
 from restoration.contact_sheet import check_suffix, draw, save
 from restoration.errors import UsageError
-from storage import DestinationStore, LocalDestination, is_within, open_results
+from storage import DestinationStore, LocalDestination, is_within
 from storage.manifest.database import ManifestDatabase
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
-    parser.add_argument("destination", metavar="DEST", help="what runs wrote; it is only read")
+    parser.add_argument("destination", metavar="RESTORED", help="what runs wrote; it is only read")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help="a .jpg or .png file"
     )
@@ -59,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         StorageError: the manifest cannot be read.
     """
     _check(arguments)
-    destination = open_results(arguments.destination)
+    destination = open_archive(arguments.destination)
     _check_place(arguments, destination)
     with ManifestDatabase.open(destination) as database:
         rows = sheet_rows(
@@ -97,7 +99,9 @@ def _pages(
     )
     for number, (page, path) in enumerate(zip(bar, paths, strict=True), 1):
         title = f"{arguments.destination}, page {number} of {len(pages)}"
-        save(draw([pictures.entry(row) for row in page], title, width=arguments.width), path)
+        drawn = draw([pictures.entry(row) for row in page], title, width=arguments.width)
+        with new_file(path) as file:
+            save(drawn, file, path.suffix)
         written.append(path)
     return written
 

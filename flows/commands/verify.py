@@ -7,16 +7,18 @@ from functools import partial
 
 from flows.audit import Finding
 from flows.collector import program_set_aside
+from flows.commands.archive import open_archive
 from flows.console import Bars, QuietlyClosedConsole, print_line
 from flows.verification import Verified, verify
-from restoration.errors import UsageError
-from storage import open_results, open_source
+from storage import open_source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments on `parser`."""
     parser.add_argument(
-        "destination", metavar="DEST", help="what runs wrote; it is only read (while none writes)"
+        "destination",
+        metavar="RESTORED",
+        help="what runs wrote; it is only read (while none writes)",
     )
     parser.add_argument(
         "--source",
@@ -30,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print a line for each finding; returns 1 where there is one.
 
     Raises:
+        BadLocation: there is no such place.
         UsageError: the destination holds no manifest.
     """
     console = QuietlyClosedConsole()
@@ -37,15 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
     def tell(finding: Finding) -> None:
         print_line(console, f"{finding.path}: {finding.problem}")
 
-    destination = open_results(arguments.destination)
+    destination = open_archive(arguments.destination)
     source = open_source(arguments.source) if arguments.source else None
     with Bars(quiet=arguments.quiet) as bars, program_set_aside():
         progress = partial(bars.show, "files read back")
         result = verify(destination, source, tell=tell, progress=progress)
-    if not result.photos:
-        raise UsageError(
-            f"{arguments.destination} holds no manifest; give the destination of a run"
-        )
     if not arguments.quiet:
         print_line(console, _summary(result))
     return 1 if result.findings else 0

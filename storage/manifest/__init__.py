@@ -7,6 +7,7 @@ The only place that knows Arrow. A run writes one part per batch under `manifest
 
 from __future__ import annotations
 
+from storage.manifest.history import history
 from storage.manifest.index import ManifestIndex
 from storage.manifest.latest import LATEST_PATH, latest_is_current, open_latest, write_latest
 from storage.manifest.parts import (
@@ -53,6 +54,7 @@ __all__ = [
     "WorkItem",
     "decode_rows",
     "encode_rows",
+    "history",
     "latest_is_current",
     "open_latest",
     "part_path",

@@ -1,4 +1,4 @@
-"""Questions that are asked of every archive, ready made: `restore-archive query DEST NAME`."""
+"""Questions that are asked of every archive, ready made: `restore-archive query RESTORED NAME`."""
 
 from __future__ import annotations
 

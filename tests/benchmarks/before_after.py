@@ -30,7 +30,9 @@ WIDTH = 460
 def main() -> None:
     restorer = Restorer(resolve_device("auto"))
     entries = [entry(heading, ARCHIVE / name, share, restorer) for heading, name, share in SHOWN]
-    save(draw(entries, "Photographs of the sample archive", width=WIDTH), Path(sys.argv[1]))
+    path = Path(sys.argv[1])
+    with path.open("wb") as file:
+        save(draw(entries, "Photographs of the sample archive", width=WIDTH), file, path.suffix)
 
 
 def entry(
