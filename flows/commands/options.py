@@ -57,7 +57,13 @@ def add_restoration_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep restored photos that are no better than their originals by what is measured "
         "(default: such photos keep their originals)",
     )
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="auto|cpu|cuda",
+        help="where the networks run; auto is a GPU if there is one, else the processor "
+        "(default: %(default)s)",
+    )
 
 
 def add_file_arguments(parser: argparse.ArgumentParser) -> None:

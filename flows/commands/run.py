@@ -52,8 +52,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file_arguments(parser)
     add_extra_arguments(parser)
     add_resource_arguments(parser)
-    parser.add_argument("--include", action="append", default=[], metavar="GLOB")
-    parser.add_argument("--exclude", action="append", default=[], metavar="GLOB")
+    parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="only photos whose path is like this, such as '1920s/**' or '*.tif'; may be given "
+        "several times",
+    )
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="no photos whose path is like this, included or not; may be given several times",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="at most N photos in this run")
     parser.add_argument(
         "--batch-megapixels",

@@ -46,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     destination = open_archive(arguments.destination)
     photo = arguments.photo.removeprefix("./")
+    if not photo:
+        raise UsageError("PATH is empty; give the photo's path in the archive")
     with closing(ManifestIndex.load(destination)) as index:
         latest = index.row(photo)
         if latest is None:
@@ -78,7 +80,7 @@ def _absent(destination: DestinationStore, index: ManifestIndex, photo: str) -> 
     """What to say of a path that no run has seen."""
     near = _owners(index, photo) or _nearest(destination, photo)
     told = f"no run has seen a photo {photo}"
-    return f"{told}; there is {' and '.join(near)}" if near else told
+    return f"{told}; the nearest: {', '.join(near)}" if near else told
 
 
 def _owners(index: ManifestIndex, path: str) -> list[str]:

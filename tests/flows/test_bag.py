@@ -117,6 +117,20 @@ def test_a_damaged_archive_gets_no_bag(tmp_path: Path, capsys, damage) -> None:
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
+def test_how_many_files_are_wrong_is_said_as_far_as_it_is_known(tmp_path: Path, capsys) -> None:
+    results, bag = archive_of_two(tmp_path), tmp_path / "bag"
+    for name in ("0.png", "1.png"):
+        flip_one_byte(results / "restored" / name, 2)
+    assert main(["bag", str(results), str(bag)]) == 1
+    told = "and 1 more file is not as recorded; `restore-archive verify` lists all\n"
+    assert capsys.readouterr().err.endswith(f"has other bytes than were written, {told}")
+    missing(results)
+    foreign(results)
+    assert main(["bag", str(results), str(bag)]) == 1
+    # That a third one was altered is not known before it is read.
+    assert capsys.readouterr().err.endswith(f"is missing, and at least {told.removeprefix('and ')}")
+
+
 def test_a_name_that_bags_cannot_list(tmp_path: Path, capsys) -> None:
     source, results, bag = tmp_path / "photos", tmp_path / "restored", tmp_path / "bag"
     source.mkdir()

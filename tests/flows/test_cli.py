@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
 import os
 import subprocess
@@ -10,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flows.cli import main
+from flows.cli import COMMANDS, main
+from flows.parser import CommandParser, sentence
 from restoration.catalogue import card_for
 from restoration.colour import luma8
 from tests.scenes import encoded, gray_scene, noisy, scene
@@ -42,24 +45,24 @@ def photos(tmp_path: Path) -> Path:
         (["run", "PHOTOS", "OUT", "--steps", "colorize,denoise"], "order"),
         (["run", "PHOTOS", "OUT", "--device", "tpu"], "unknown device"),
         (["run", "PHOTOS", "OUT", "--limit", "0"], "--limit"),
-        (["run", "PHOTOS", "OUT", "--limit", "many"], "invalid int"),
+        (["run", "PHOTOS", "OUT", "--limit", "many"], "--limit: 'many' is not a whole number"),
         (["run", "PHOTOS", "OUT", "--batch-megapixels", "0"], "--batch-megapixels"),
         (["run", "PHOTOS", "OUT", "--batch-megapixels", "nan"], "--batch-megapixels"),
         (["run", "PHOTOS", "OUT", "--max-megapixels", "-1"], "--max-megapixels"),
         (["run", "PHOTOS", "OUT", "--strength", "1.5"], "--strength must be between 0 and 1"),
         (["run", "PHOTOS", "OUT", "--strength", "nan"], "--strength must be between 0 and 1"),
         (["run", "PHOTOS", "OUT", "--keep-grain", "-1"], "--keep-grain must be between 0 and 1"),
-        (["run", "PHOTOS", "OUT", "--keep-grain", "some"], "invalid float"),
+        (["run", "PHOTOS", "OUT", "--keep-grain", "some"], "'some' is not a number"),
         (["run", "PHOTOS", "OUT", "--passes", "3"], "--passes must be 1, 2, 4 or 8, not 3"),
         (["run", "PHOTOS", "OUT", "--passes", "0"], "--passes must be 1, 2, 4 or 8, not 0"),
-        (["run", "PHOTOS", "OUT", "--passes", "all"], "invalid int"),
+        (["run", "PHOTOS", "OUT", "--passes", "all"], "'all' is not a whole number"),
         (["run", "PHOTOS", "OUT", "--model", "big"], "no model is named 'big'; there are denoise"),
         (["run", "PHOTOS", "OUT", "--model", f"colorize={DENOISE}"], "is a model for denoise"),
         (["run", "PHOTOS", "OUT", "--memory", "0"], "--memory must be a positive number of GB"),
         (["run", "PHOTOS", "OUT", "--memory", "inf"], "--memory must be a positive number of GB"),
         (["run", "PHOTOS", "OUT", "--gpu-memory", "-1"], "--gpu-memory must be a positive number"),
         (["run", "PHOTOS", "OUT", "--threads", "0"], "--threads must be at least 1"),
-        (["run", "PHOTOS", "OUT", "--threads", "some"], "invalid int"),
+        (["run", "PHOTOS", "OUT", "--threads", "some"], "'some' is not a whole number"),
         (
             ["run", "PHOTOS", "OUT", "--precision", "int4"],
             "unknown --precision 'int4'",
@@ -95,7 +98,28 @@ def photos(tmp_path: Path) -> Path:
         (["restore", "PHOTOS/noisy.jpg", "-o", "OUT.gif"], "suffix"),
         (["restore", "PHOTOS/noisy.jpg", "-o", "PHOTOS/noisy.jpg"], "overwrite"),
         (["restore", "PHOTOS/noisy.jpg", "-o", "nowhere/x.jpg"], "nowhere"),
-        (["assess", "PHOTOS"], "is a folder"),
+        (["restore", "PHOTOS", "-o", "x.jpg"], "PHOTOS is a folder; `run` restores whole folders"),
+        (["restore", "s3://a/b.jpg", "-o", "x.jpg"], "argument PHOTO: a local path is needed, not"),
+        (
+            ["restore", "PHOTOS/noisy.jpg", "-o", "s3://a/b.jpg"],
+            "a local path is needed, not s3://",
+        ),
+        (["restore", "PHOTOS/noisy.jpg", "-o", "PHOTOS/clean.png"], "exists already; --overwrite"),
+        (["assess", "s3://a/b.jpg"], "a local path is needed, not s3://a/b.jpg; `run` is what"),
+        (["sheet", "PHOTOS", "-o", "s3://a/b.jpg"], "a local path is needed, not s3://a/b.jpg"),
+        (["run", "PHOTOS", "OUT", "--lim", "1"], "arguments: --lim 1 (see restore-archive run --h"),
+        (["review", "list", "PHOTOS", "--x"], "--x (see restore-archive review --help)"),
+        (["verify", "PHOTOS/none"], "there is no folder PHOTOS/none"),
+        (["verify", "PHOTOS"], "PHOTOS holds no manifest; give the destination of a run"),
+        (["query", "PHOTOS/none", "totals"], "there is no folder PHOTOS/none"),
+        (["show", "PHOTOS/none", "a.jpg"], "there is no folder PHOTOS/none"),
+        (["show", "PHOTOS", "a.jpg"], "PHOTOS holds no manifest"),
+        (["report", "PHOTOS/none"], "there is no folder PHOTOS/none"),
+        (["report", "PHOTOS"], "PHOTOS holds no manifest"),
+        (["review", "list", "PHOTOS/none"], "there is no folder PHOTOS/none"),
+        (["bag", "PHOTOS/none", "OUT"], "there is no folder PHOTOS/none"),
+        (["diff", "PHOTOS/none", "first", "latest"], "there is no folder PHOTOS/none"),
+        (["sheet", "PHOTOS/none", "-o", "x.jpg"], "there is no folder PHOTOS/none"),
         (["train", "denoise", "--data", "PHOTOS", "--minutes", "0", "--output", "x"], "--minutes"),
         (["evaluate", "denoise", "--data", "PHOTOS/none"], "no such folder"),
     ],
@@ -132,6 +156,27 @@ def test_assess_gives_reasons(photos: Path, capsys) -> None:
     assert len(capsys.readouterr().out.splitlines()) == 4
 
 
+def test_assess_looks_into_folders_and_speaks_json(photos: Path, capsys) -> None:
+    (photos / "1923").mkdir()
+    (photos / "1923" / "small\n.png").write_bytes(encoded(scene(30, 40), "PNG"))
+    (photos / "letter.txt").write_bytes(b"no photo")
+    assert call("assess", "--json", photos, photos / "none.jpg") == 1
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    by_name = {Path(each["path"]).relative_to(photos).as_posix(): each for each in found}
+    assert list(by_name) == ["1923/small\n.png", "broken.png", "clean.png", "noisy.jpg", "none.jpg"]
+    assert "damaged" in by_name["broken.png"]["error"]
+    assert by_name["none.jpg"]["error"] == "No such file or directory"
+    small, noisy_one = by_name["1923/small\n.png"], by_name["noisy.jpg"]
+    assert (small["width"], small["height"]) == (40, 30)
+    assert noisy_one["noise"]["sigma"] == pytest.approx(25, abs=4)
+    assert noisy_one["noise"]["unit"] == "8-bit levels"
+    assert noisy_one["blur"]["unit"] == "pixels"
+    assert noisy_one["monochrome"]["is_monochrome"] is True
+    assert 0 < noisy_one["monochrome"]["confidence"] <= 1
+    assert noisy_one["plan"] == ["denoise", "colorize"]
+    assert len(noisy_one["reasons"]) == 3
+
+
 def test_restore_one_photo(photos: Path, tmp_path: Path, capsys) -> None:
     output = tmp_path / "done.png"
     assert call("restore", photos / "noisy.jpg", "-o", output, "--device", "cpu") == 0
@@ -139,6 +184,35 @@ def test_restore_one_photo(photos: Path, tmp_path: Path, capsys) -> None:
     colour = np.asarray(Image.open(tmp_path / "done-colorized.png"))
     np.testing.assert_array_equal(luma8(colour), gray)
     assert "wrote" in capsys.readouterr().out
+
+
+def test_restore_takes_no_other_files_place_unless_told(
+    photos: Path, tmp_path: Path, capsys
+) -> None:
+    others, output = tmp_path / "done-colorized.png", tmp_path / "done.png"
+    others.write_bytes(b"somebody's")
+    words = ["restore", photos / "noisy.jpg", "-o", output, "--steps", "denoise,colorize"]
+    assert call(*words) == 2
+    said = capsys.readouterr().err
+    assert said == f"restore-archive: {others} exists already; --overwrite replaces it\n"
+    assert (others.read_bytes(), output.exists()) == (b"somebody's", False)
+    assert call(*words, "--overwrite") == 0
+    with Image.open(others) as picture:
+        assert picture.mode == "RGB"
+    linked = tmp_path / "linked.png"
+    linked.symlink_to(photos / "noisy.jpg")
+    assert call("restore", photos / "noisy.jpg", "-o", linked, "--overwrite") == 2
+    assert "would overwrite the original" in capsys.readouterr().err
+
+
+def test_restore_without_colours_leaves_the_colorized_one_of_others_alone(
+    photos: Path, tmp_path: Path
+) -> None:
+    others = tmp_path / "done-colorized.png"
+    others.write_bytes(b"somebody's")
+    words = ["restore", photos / "clean.png", "-o", tmp_path / "done.png", "--steps", "denoise"]
+    assert call(*words) == 0
+    assert others.read_bytes() == b"somebody's"
 
 
 def test_restore_passes_a_clean_photo_through(photos: Path, tmp_path: Path) -> None:
@@ -269,3 +343,17 @@ def test_help_and_version(capsys) -> None:
             call(*words)
         assert stop.value.code == 0
     assert "PHOTOS" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_argument_is_explained(command: str) -> None:
+    parser = CommandParser(prog="x")
+    importlib.import_module(COMMANDS[command][0]).add_arguments(parser)
+    for action in parser._actions:
+        nested = isinstance(action, argparse._SubParsersAction)
+        assert action.help or nested or command in ("train", "evaluate"), action.dest
+        assert action.metavar != "DEST"
+
+
+def test_descriptions_keep_the_capitals_of_names() -> None:
+    assert sentence("make a BagIt bag, in SQL") == "Make a BagIt bag, in SQL."

@@ -104,7 +104,9 @@ class TestComparing:
             ("2027", "no run 2027"),
             ("2026", "may be 2 runs"),
             ("model:denoise-48", "may be 2 models"),
-            ("model:cc", "no model model:cc"),
+            ("model:cc", "no model model:cc; `query RESTORED by-model` lists them"),
+            ("2028", "no run 2028; `query RESTORED runs` lists them"),
+            ("", "a run's name is empty"),
             ("model:' OR 1=1", "is not model:NAME"),
         ],
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from flows.comparing import compare
 from flows.decisions import PhotoDecision
 from flows.new_files import new_file
 from flows.reviewing import PART_DECISIONS, apply_decisions
-from storage import LocalDestination, OutOfSpace
+from storage import LocalDestination, OutOfSpace, StorageError
 from storage.manifest import (
     DamagedManifest,
     Decision,
@@ -23,6 +25,7 @@ from storage.manifest import (
     encode_rows,
     part_path,
     read_runs,
+    write_latest,
     write_run,
 )
 from storage.manifest.database import ManifestDatabase
@@ -71,6 +74,54 @@ class TestNewFile:
         assert sorted(each.name for each in tmp_path.iterdir()) == [".a.bin.part", "a.bin"]
 
 
+CAPPED = (
+    "import resource, sys, flows.cli as cli\n"
+    "limit, *words = sys.argv[1:]\n"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))\n"
+    "sys.exit(cli.main(words))"
+)
+"""A program whose files can have no more than so many bytes: as on a full disk."""
+
+
+class TestNoRoom:
+    @pytest.mark.parametrize(
+        ("name", "limit", "words"),
+        [
+            ("sheet.png", 500, ["sheet", "TARGET", "-o", "FILE"]),
+            ("all.parquet", 200, ["query", "TARGET", "SELECT * FROM photos", "--parquet", "FILE"]),
+            ("page.html", 500, ["diff", "TARGET", "first", "latest", "--page", "FILE"]),
+            ("bag", 30, ["bag", "TARGET", "FILE"]),
+        ],
+    )
+    def test_the_file_that_was_asked_for_is_named_and_nothing_left(
+        self, target: Path, tmp_path: Path, name: str, limit: int, words: list[str]
+    ) -> None:
+        write_latest(LocalDestination(target))
+        places = {"TARGET": str(target), "FILE": str(tmp_path / name)}
+        before = sorted(tmp_path.rglob("*"))
+        done = subprocess.run(
+            [sys.executable, "-c", CAPPED, str(limit), *(places.get(w, w) for w in words)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        last = done.stderr.splitlines()[-1]
+        assert last == (
+            f"restore-archive: {tmp_path / name} was not written: file too large; make room, or "
+            "choose a place that has some"
+        )
+        assert "Traceback" not in done.stderr
+        assert sorted(tmp_path.rglob("*")) == before
+
+    def test_a_place_where_nobody_can_write(self) -> None:
+        with (
+            pytest.raises(StorageError, match=r"/proc/a\.png was not written: .*; choose a place"),
+            new_file(Path("/proc/a.png")),
+        ):
+            raise AssertionError("nothing can be written there")
+
+
 class TestPage:
     def test_a_former_page_is_renewed_and_nothing_else(self, target: Path, capsys) -> None:
         page = target.parent / "diff.html"
@@ -95,7 +146,7 @@ class TestSheet:
         assert said.out == f"{sheet}\n"
         assert said.err.startswith("without the originals: ")
         other = str(target.parent / "other.png")
-        assert main(["sheet", str(target), "-o", other, "--source", "/nowhere"]) == 1
+        assert main(["sheet", str(target), "-o", other, "--source", "/nowhere"]) == 2
 
     def test_what_is_there_stays_unless_it_may_go(self, target: Path, capsys) -> None:
         sheet = target.parent / "sheet-002.png"

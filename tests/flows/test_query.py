@@ -67,6 +67,16 @@ def test_lines_for_other_programs(archive: Path, capsys) -> None:
     assert second.split("\t") == ["b.jpg", "2", "[]", "", "false"]
 
 
+def test_numbers_are_rounded_for_people_alone(archive: Path, capsys) -> None:
+    sql = (
+        "SELECT 0.1::DOUBLE + 0.2::DOUBLE AS a, 1234567.891234::DOUBLE AS b, 1e-9::DOUBLE / 3 AS c"
+    )
+    assert main(["query", str(archive), sql]) == 0
+    assert capsys.readouterr().out == "a\tb\tc\n0.3\t1234567.8912\t3.333e-10\n"
+    assert main(["query", str(archive), sql, "--csv"]) == 0
+    assert "0.30000000000000004,1234567.891234," in capsys.readouterr().out
+
+
 def test_csv(archive: Path, capsys) -> None:
     assert main(["query", str(archive), COLUMNS, "--csv"]) == 0
     [header, first, second] = csv.reader(io.StringIO(capsys.readouterr().out, newline=""))
@@ -150,7 +160,8 @@ def test_a_table_on_a_terminal(archive: Path) -> None:
         (["COPY photos TO 'x.csv'"], "only SELECT is allowed, not COPY"),
         (["SELECT * FROM read_csv('/etc/passwd')"], "Permission Error"),
         (["SELECT 1; SELECT 2"], "one statement at a time"),
-        ([""], "one statement at a time"),
+        (["; --nothing"], "one statement at a time"),
+        ([" "], "the query is empty"),
         (["most-chnged"], "there is no query 'most-chnged'; there are totals, failures"),
         (["totals", "--csv", "--json"], "not allowed with"),
         (["totals", "--price-per-hour", "1"], "--price-per-hour is for the queries cost and runs"),

@@ -112,4 +112,8 @@ def test_a_folder_without_a_manifest_is_one_line(
     assert captured.err.splitlines() == [
         f"restore-archive: {tmp_path} holds no manifest; give the destination of a run"
     ]
-    assert main(["verify", str(tmp_path / "nowhere")]) == 1
+    (tmp_path / "restored").mkdir()
+    (tmp_path / "restored" / "a.png").write_bytes(b"whose?")
+    assert main(["verify", str(tmp_path)]) == 2
+    again = capsys.readouterr()
+    assert (again.out, again.err) == ("", captured.err), "what there is, is no finding"
