@@ -73,7 +73,6 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--version", action="version", version=f"restore-archive {software_version()}"
     )
-    used = parser
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     chosen = next((word for word in words if not word.startswith("-")), None)
     for name, (module, summary) in COMMANDS.items():
@@ -81,11 +80,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         if name == chosen:
             # Only the command that runs is imported: torch and Prefect take seconds.
             importlib.import_module(module).add_arguments(child)
-            used = child
-    arguments, unknown = parser.parse_known_args(words)
-    if unknown:  # said by the command's own parser, whose --help lists what there is
-        used.error(f"unrecognized arguments: {' '.join(unknown)}")
-    return arguments
+    return parser.parse_args(words)
 
 
 def _expected(error: Exception) -> int:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from restoration.errors import UsageError
 
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_READ_BY: Final = "read_by"
+"""In a namespace, until it is handed out: the parser that read the last of it."""
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -22,9 +25,20 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - as argparse has them
         super().__init__(**options)
         self.allow_abbrev = False
+        self.set_defaults(**{_READ_BY: self})  # of nested parsers, the innermost one's stays
         self.register("type", int, whole_number)
         self.register("type", float, number)
         self.register("type", Path, local_path)
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """As argparse's, but of what is not known the command says it, whose --help helps."""
+        arguments, unknown = self.parse_known_args(args, namespace)
+        command: CommandParser = vars(arguments).pop(_READ_BY)
+        if unknown:
+            command.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return arguments
 
     def error(self, message: str) -> NoReturn:
         """One line, without the usage dump."""

@@ -157,6 +157,8 @@ def _steps(row: ManifestRow) -> Iterator[str]:
         yield f"strength {row.strength:g}: the share of the change that was applied"
     if row.keep_grain:
         yield f"keep grain {row.keep_grain:g}: the share of the grain that was given back"
+    if row.passes is not None and row.passes > 1:
+        yield f"{row.passes} passes: the mean over the photo turned and mirrored"
     if row.withheld:
         yield (
             f"{', '.join(row.withheld)} left the photo no better: restored/ has the original's "

@@ -108,7 +108,7 @@ def photos(tmp_path: Path) -> Path:
         (["assess", "s3://a/b.jpg"], "a local path is needed, not s3://a/b.jpg; `run` is what"),
         (["sheet", "PHOTOS", "-o", "s3://a/b.jpg"], "a local path is needed, not s3://a/b.jpg"),
         (["run", "PHOTOS", "OUT", "--lim", "1"], "arguments: --lim 1 (see restore-archive run --h"),
-        (["review", "list", "PHOTOS", "--x"], "--x (see restore-archive review --help)"),
+        (["review", "list", "PHOTOS", "--x"], "--x (see restore-archive review list --help)"),
         (["verify", "PHOTOS/none"], "there is no folder PHOTOS/none"),
         (["verify", "PHOTOS"], "PHOTOS holds no manifest; give the destination of a run"),
         (["query", "PHOTOS/none", "totals"], "there is no folder PHOTOS/none"),

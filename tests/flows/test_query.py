@@ -117,6 +117,10 @@ def test_parquet(archive: Path, tmp_path: Path, capsys) -> None:
     assert main(words) == 2
     assert "exists already" in capsys.readouterr().err
     assert target.read_bytes() == before
+    one = tmp_path / "one.parquet"
+    assert main([*words[:2], "SELECT 1", "--parquet", str(one)]) == 0
+    assert capsys.readouterr().out == f"{one}: 1 row\n"
+    one.unlink()
     words[-1] = str(tmp_path / "none" / "answer.parquet")
     assert main(words) == 2
     words[-1] = str(tmp_path / "failed.parquet")

@@ -59,6 +59,9 @@ def test_what_is_gone_or_not_ours_is_found(
         capsys.readouterr().out == "6 files of 6 photos read back, 4 originals: all as recorded\n"
     )
 
+    assert main(["verify", str(target), "--source", str(archive / "nowhere")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
     (target / "restored/a/clean.png").unlink()
     (target / "restored/a/b/noisy.png").write_bytes(b"short")
     (target / "colorized/zz\n.png").write_bytes(b"whose?")
