@@ -55,7 +55,7 @@ def test_originals_that_are_gone_are_told(
     remember_source(reported, str(reported / "moved"))
     assert main(["report", str(reported / "restored")]) == 0
     assert "no pictures of the originals: the source" in capsys.readouterr().err
-    assert main(["report", str(reported / "restored"), "--source", str(reported / "no")]) == 1
+    assert main(["report", str(reported / "restored"), "--source", str(reported / "no")]) == 2
     assert "the source" in capsys.readouterr().err
 
 
@@ -157,7 +157,7 @@ def test_a_copied_report_is_renewed_in_its_place(reported: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["nowhere"], 1, "there is no folder"),
+        (["nowhere"], 2, "there is no folder"),
         (["photos"], 2, "holds no manifest"),
         (["restored", "--pictures", "-3"], 2, "--pictures must be 0 or more"),
         (["restored", "--view-megapixels", "0"], 2, "--view-megapixels must be between"),
