@@ -24,7 +24,7 @@ from flows.progress import Counting, current_reporter, reporting_to
 from storage.manifest import ManifestRow
 
 if TYPE_CHECKING:
-    from flows.restore_archive import RunSummary
+    from flows.run_summary import RunSummary
 
 PROGRESS_KEY: Final = "restore-archive-progress"
 SUMMARY_KEY: Final = "restore-archive-summary"
@@ -61,6 +61,11 @@ class ArtifactReporter(Counting):
         """Count a photo."""
         self.count(row, was_unchanged)
         self._next.done(row, was_unchanged=was_unchanged)
+
+    def warned(self, line: str) -> None:
+        """Write it into the run's log."""
+        get_run_logger().warning(line)
+        self._next.warned(line)
 
 
 def attempted(call: Callable[..., Any], **arguments: Any) -> Any:  # noqa: ANN401 - of any call
@@ -150,6 +155,7 @@ def summary_markdown(summary: RunSummary, source: str, destination: str) -> str:
         "| --- | ---: |",
         *(f"| {name} | {count:,} |" for name, count in summary.counts()),
         "",
+        *(line for remark in summary.remarks() for line in (as_cell(remark), "")),
         f"The manifest is in `{as_cell(destination)}/manifest`.",
     ]
     if summary.failures:

@@ -1,7 +1,7 @@
 """The command `restore-archive`.
 
 Exit codes: 0 all well, 1 some photos failed (or an error stopped the work), 2 bad arguments,
-130 stopped by Ctrl-C.
+130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from typing import Final
 
 from flows.console import printable
 from flows.parser import CommandParser, sentence
-from flows.stopping import EXIT_INTERRUPTED
+from flows.stopping import (
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    Terminated,
+    sigterm_like_ctrl_c,
+)
 from flows.version import software_version
 from restoration.errors import RestorationError, UsageError
 
@@ -50,13 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Pillow, torch and others warn about files and machines that we report on in our own words.
     warnings.simplefilter("ignore")
     try:
-        arguments = _parse(words)
-        module = importlib.import_module(COMMANDS[arguments.command][0])
-        return int(module.run(arguments))
+        with sigterm_like_ctrl_c():
+            arguments = _parse(words)
+            module = importlib.import_module(COMMANDS[arguments.command][0])
+            return int(module.run(arguments))
     except UsageError as error:
         return _complain(error, EXIT_USAGE)
-    except KeyboardInterrupt:
-        return _complain("interrupted; run the same command again to go on", EXIT_INTERRUPTED)
+    except KeyboardInterrupt as error:
+        code = EXIT_TERMINATED if isinstance(error, Terminated) else EXIT_INTERRUPTED
+        return _complain("interrupted; run the same command again to go on", code)
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,27 +8,30 @@ that a person sees every photo, and the run knows which photos were in work when
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing import resource_tracker
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dask
 import distributed
 from distributed.scheduler import KilledWorker
+from distributed.utils import LoopRunner
 from prefect.futures import PrefectFuture
 from prefect_dask.task_runners import DaskTaskRunner
 
 from flows.batch import BatchOrder, BatchSummary
 from flows.pool import BatchPool, LostBatch
 from flows.progress import current_reporter, reporting_to
-from flows.stopping import request_stop
+from flows.stopping import nothing_in_hand, request_stop, signals_left_to_us
 from flows.version import software_version
 from flows.worker_devices import environments
 from flows.workers import ClusterError, Workers
 from storage.manifest import ManifestRow, Status
+
+if TYPE_CHECKING:
+    from tornado.ioloop import IOLoop
 
 GPU: Final = "GPU"
 """Name of the resource that a worker of a cluster has one of: `dask worker --resources GPU=1`."""
@@ -57,7 +60,7 @@ class ClusterPool(BatchPool):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         if workers.kind == "local":
             each = environments(workers.count, device)
-            runner = DaskTaskRunner(cluster_class=lambda: local_cluster(each))
+            runner = DaskTaskRunner(cluster_class=lambda: local_cluster(each, self._loop()))
         else:
             runner = DaskTaskRunner(address=workers.address)
         super().__init__(runner)
@@ -67,21 +70,23 @@ class ClusterPool(BatchPool):
         self._seen: dict[int, set[str]] = {}
         self._resources: dict[str, float] = {}
         self._alone_since: float | None = None
+        self._loop_runner: LoopRunner | None = None
 
     def __enter__(self) -> ClusterPool:
         """Connect, and wait for a worker.
 
         Raises:
             ClusterError: no scheduler, no worker, or workers with other software than ours.
+            StoppedIdle: a request to stop came first.
         """
         super().__enter__()
         try:
-            with _deaf_to_interrupts():
+            with nothing_in_hand():
                 client = self._dask.client
-            client.wait_for_workers(1, timeout=PATIENCE_S)
-            _check_versions(client)
-            self._look_around()
-            client.subscribe_topic(self.topic, self._on_event)
+                client.wait_for_workers(1, timeout=PATIENCE_S)
+                _check_versions(client)
+                self._look_around()
+                client.subscribe_topic(self.topic, self._on_event)
         except BaseException as error:
             self.__exit__(None, None, None)
             # Dask's own is a RuntimeError where a process of a local cluster does not start.
@@ -89,6 +94,26 @@ class ClusterPool(BatchPool):
                 raise ClusterError(f"no Dask worker at {self._name}: {error}") from error
             raise
         return self
+
+    def __exit__(self, *error: Any) -> None:  # noqa: ANN401 - what Python passes
+        super().__exit__(*error)
+        if self._loop_runner is not None:
+            self._loop_runner.stop()
+            self._loop_runner = None
+
+    def _loop(self) -> IOLoop:
+        """A running loop, from whose thread workers are started.
+
+        They have to finish the photos in hand, and are asked to by the run: they must not see the
+        signals that ask it.
+        """
+        # Starting it, as the first child process would, lets the signals through again.
+        resource_tracker.ensure_running()
+        self._loop_runner = LoopRunner()
+        with signals_left_to_us():
+            self._loop_runner.start()
+        loop: IOLoop = self._loop_runner.loop
+        return loop
 
     def submit(self, order: BatchOrder) -> None:
         """Hand a batch to the cluster as it is now: workers come and go during a run."""
@@ -199,6 +224,9 @@ class EventReporter:
             was_unchanged=was_unchanged,
         )
 
+    def warned(self, line: str) -> None:
+        """Ignore: the run itself warns."""
+
     def _send(self, **report: Any) -> None:  # noqa: ANN401 - whatever an event may hold
         report |= {"run": self._order.run_id, "batch": self._order.number}
         self._worker.log_event(self._order.topic, report)
@@ -209,22 +237,6 @@ def reporting_to_topic(order: BatchOrder) -> Iterator[None]:
     """In a worker: report the photos of a batch to the run that ordered it."""
     with reporting_to(EventReporter(order)):
         yield
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Have processes and threads that start inside never see Ctrl-C.
-
-    A terminal sends it to all processes of a run. Workers have to finish the photos in hand, and
-    are asked to by the run.
-    """
-    # Starting it, as the first child process would, lets interrupts through again.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _check_versions(client: distributed.Client) -> None:
@@ -272,8 +284,8 @@ def _row_of(report: dict[str, Any]) -> ManifestRow:
     )
 
 
-def local_cluster(environments: Sequence[dict[str, str]]) -> distributed.SpecCluster:
-    """Processes of this machine, one for each of the environments."""
+def local_cluster(environments: Sequence[dict[str, str]], loop: IOLoop) -> distributed.SpecCluster:
+    """Processes of this machine, one for each of the environments, started from a loop's thread."""
     quiet = logging.CRITICAL
     # As quiet as this process: an error that ends a run is told once, by the run.
     level = logging.getLogger("prefect.task_runs").getEffectiveLevel()
@@ -303,4 +315,6 @@ def local_cluster(environments: Sequence[dict[str, str]]) -> distributed.SpecClu
             "allowed_failures": 1,
         },
     }
-    return distributed.SpecCluster(workers=workers, scheduler=scheduler, silence_logs=quiet)
+    return distributed.SpecCluster(
+        workers=workers, scheduler=scheduler, silence_logs=quiet, loop=loop
+    )

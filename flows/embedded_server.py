@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from flows.stopping import request_stop
+from flows.stopping import request_stop, signals_left_to_us
 
 if TYPE_CHECKING:  # importing Prefect takes seconds
     from prefect.settings import Settings
@@ -30,8 +30,10 @@ QUIET_AND_PRIVATE = {
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_CLI_COLORS": "false",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+    # Of processes that a run starts: Dask's scratch folders, Python's tracker of semaphores.
+    "PYTHONWARNINGS": "ignore",
 }
-"""Prefect settings of a run from the command line, unless the user's environment says else."""
+"""Environment of a run from the command line, unless the user's own says else."""
 
 
 STARTUP_TIMEOUT_S = 600.0
@@ -190,16 +192,18 @@ def _start() -> subprocess.Popen[str]:
         "PREFECT__SERVER_FINAL": "1",
         "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
     }
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", __name__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-        # Ctrl-C goes to the terminal's process group: the flow still needs its server to end well.
-        start_new_session=True,
-    )
+    # Ctrl-C goes to a terminal's process group, and SIGTERM to all that systemd finds: the flow
+    # still needs its server to end well.
+    with signals_left_to_us():
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+            start_new_session=True,
+        )
 
 
 def _wait_until_ready(child: subprocess.Popen[str]) -> int:

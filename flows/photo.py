@@ -169,8 +169,7 @@ def _planned(
     """Assess a photo and plan what is done to it."""
     started = time.perf_counter()
     item, notes = still_about(item, original.sha256)
-    options, rejected = workshop.under(item).options, is_rejected(item)
-    pages = tuple(planned_page(page, options, rejected=rejected) for page in photo.pages)
+    pages = planned_pages(photo, workshop.under(item).options, rejected=is_rejected(item))
     return Prepared(
         item,
         original.sha256,
@@ -187,6 +186,13 @@ def status_of_problem(item: WorkItem) -> Status:
     """Failed where photos may be lost to us, skipped where something was left alone on purpose."""
     is_loss = item.kind in (EntryKind.UNREADABLE, EntryKind.BAD_NAME, UNKNOWN_SETTINGS)
     return Status.FAILED if is_loss else Status.SKIPPED
+
+
+def planned_pages(
+    photo: Photo, options: Options, *, rejected: bool = False
+) -> tuple[PlannedPage, ...]:
+    """Assess and plan each page of a photo; the same for a run and for who only asks."""
+    return tuple(planned_page(page, options, rejected=rejected) for page in photo.pages)
 
 
 def planned_page(page: Page, options: Options, *, rejected: bool = False) -> PlannedPage:

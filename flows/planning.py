@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -56,6 +56,11 @@ class Request:
     force: bool = False
     batch_megapixels: float = 200.0
 
+    @property
+    def chooses(self) -> bool:
+        """Whether globs choose among the photos."""
+        return bool(self.include or self.exclude)
+
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
 
@@ -82,6 +87,9 @@ class Survey:
         unchanged: photos that an earlier run finished, with its failures among them.
         unchanged_failures: those that failed then and would fail again.
         cut_short: whether photos were left because the run was asked to stop.
+        waiting: photos that are to be done, as far as the crawl has come.
+        is_whole: whether the crawl has come to its end.
+        left: photos that the limit left; None where there are some, and not all are counted.
     """
 
     photos: int = 0
@@ -89,6 +97,9 @@ class Survey:
     unchanged: int = 0
     unchanged_failures: int = 0
     cut_short: bool = False
+    waiting: int = 0
+    is_whole: bool = False
+    left: int | None = 0
 
 
 def batches(
@@ -127,6 +138,21 @@ def batches(
         survey.cut_short = True
     elif batch:
         yield batch
+    if request.limit is not None and next(pending, None) is not None:
+        survey.left = survey.waiting - request.limit if survey.is_whole else None
+
+
+def finds_photos(source: SourceStore, request: Request, survey: Survey) -> bool:
+    """Whether there is a photo that a run would look at: the crawl as far as the first.
+
+    Args:
+        source: the archive.
+        request: with globs.
+        survey: counted up; whole where there is none.
+    """
+    crawl = source.crawl(include=request.include, exclude=request.exclude)
+    with closing(_photos(crawl, survey)) as photos:
+        return next(photos, None) is not None
 
 
 def pending_items(
@@ -152,6 +178,7 @@ def _pending_items(
     recipes = Recipes(options)
     entries = _photos(source.crawl(include=request.include, exclude=request.exclude), survey)
     while chunk := list(islice(entries, LOOKUP_CHUNK)):
+        survey.is_whole = len(chunk) < LOOKUP_CHUNK
         if stop_requested():  # of a million unchanged photos none is yielded to our caller
             survey.cut_short = True
             return
@@ -172,7 +199,9 @@ def _pending_items(
             is_touched = verdict is Verdict.TOUCHED
             item = partial(_work_item, source, entry, earlier, obstacle, is_touched=is_touched)
             to_do.append(item)
+        survey.waiting += len(to_do)
         yield from ahead(to_do)
+    survey.is_whole = not survey.cut_short
 
 
 def _output_sizes(
@@ -182,7 +211,7 @@ def _output_sizes(
     return destination.sizes(path for row in known if row for path, _ in row.outputs)
 
 
-def _photos(entries: Iterable[SourceEntry], survey: Survey) -> Iterator[SourceEntry]:
+def _photos(entries: Iterable[SourceEntry], survey: Survey) -> Generator[SourceEntry, None, None]:
     for entry in entries:
         suffix = splitext(entry.path)[1].lower()
         is_photo = suffix in SUFFIX_FORMATS or suffix in OTHER_PHOTO_SUFFIXES

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+_SHOWN: Final = (Status.RESTORED, Status.NOTHING_TO_DO, Status.SKIPPED, Status.FAILED)
+
+
 class Reporter(Protocol):
     """Is told of every photo as it is done."""
 
@@ -40,6 +43,9 @@ class Reporter(Protocol):
     def done(self, row: ManifestRow, *, was_unchanged: bool = False) -> None:
         """One planned photo is done, or turned out to be unchanged."""
 
+    def warned(self, line: str) -> None:
+        """Something a person should know before the work begins, in one line."""
+
 
 class SilentReporter:
     """Reports nothing: the default."""
@@ -54,6 +60,9 @@ class SilentReporter:
         """Ignore."""
 
     def done(self, row: ManifestRow, *, was_unchanged: bool = False) -> None:
+        """Ignore."""
+
+    def warned(self, line: str) -> None:
         """Ignore."""
 
 
@@ -106,12 +115,11 @@ class Counting:
         return self.megapixels / max(time.monotonic() - self.since, 1e-9)
 
     def describe(self) -> str:
-        """Counts and rate in one short line."""
-        left_alone = (Status.NOTHING_TO_DO, Status.SKIPPED, Status.WITHDRAWN, "unchanged")
-        return (
-            f"{self.megapixels_per_second:.2f} MP/s  restored {self.counts[Status.RESTORED]}  "
-            f"skipped {sum(self.counts[kind] for kind in left_alone)}  "
-            f"failed {self.counts[Status.FAILED]}"
+        """Counts and rate in one short line: the counts of the run's summary, by its names."""
+        counts = "  ".join(f"{kind.replace('_', ' ')} {self.counts[kind]}" for kind in _SHOWN)
+        unchanged = self.counts["unchanged"]
+        return f"{self.megapixels_per_second:.2f} MP/s  {counts}" + (
+            f"  unchanged {unchanged}" if unchanged else ""
         )
 
 
@@ -154,6 +162,10 @@ class BarReporter(Counting):
         self.count(row, was_unchanged)
         self._progress.update(self._task, advance=1, state=self.describe())
 
+    def warned(self, line: str) -> None:
+        """Print it above the bar."""
+        print_line(self._progress.console, line)
+
 
 class LineReporter(Counting):
     """A plain line every few seconds; with `verbose`, one line per photo."""
@@ -179,15 +191,19 @@ class LineReporter(Counting):
             self._said = time.monotonic()
             print_line(self._console, f"{self.finished}/{self.total} photos  {self.describe()}")
 
+    def warned(self, line: str) -> None:
+        """Print it."""
+        print_line(self._console, line)
+
 
 def describe_row(row: ManifestRow) -> str:
     """One line on what became of a photo."""
-    name = printable(row.source)
+    start = f"{row.status.replace('_', ' ')}: {printable(row.source)}"
     if row.status in (Status.FAILED, Status.SKIPPED):
-        return f"{row.status}: {name}: {printable(row.error_message or '')}"
+        return f"{start}: {printable(row.error_message or '')}"
     if row.status == Status.WITHDRAWN:
-        return f"{row.status}: {name}: its outputs were taken back after a review"
-    return f"{row.status}: {name}: {', '.join(row.plan) or 'passed through unchanged'}"
+        return f"{start}: its outputs were taken back after a review"
+    return f"{start}: {', '.join(row.plan) or 'passed through unchanged'}"
 
 
 _current: Reporter = SilentReporter()

@@ -16,7 +16,7 @@ from restoration.recipe import Options
 from storage.manifest import RunRecord
 
 if TYPE_CHECKING:  # that module imports this one
-    from flows.restore_archive import RunSummary
+    from flows.run_summary import RunSummary
 
 
 def run_record(

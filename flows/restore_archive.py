@@ -8,23 +8,27 @@ any moment and started again.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 from prefect import flow
+from prefect.exceptions import ParameterTypeError, TerminationSignal
 from prefect.logging import get_run_logger
 from pydantic import Field
 
 from flows.artifacts import progress_artifact, summary_artifact, tell_of_failure
-from flows.batch import MAX_NAMED_FAILURES, BatchOrder, BatchSummary
-from flows.books import keep_books
+from flows.batch import BatchOrder
+from flows.books import keep_books, source_of_earlier_runs
 from flows.collector import program_set_aside
 from flows.dispatch import dispatched
 from flows.embedded_server import server_url
-from flows.planning import Request, Survey, batches
+from flows.planning import Request, Survey, batches, finds_photos
 from flows.pool import BatchPool, thread_pool
+from flows.progress import current_reporter
 from flows.records import run_record
 from flows.run_ids import latest_run_id, new_run_id
+from flows.run_summary import RunSummary
+from flows.stopping import StoppedIdle, Terminated, stop_signals_in_force
 from flows.sweeping import sweep_after_killed_runs
 from flows.worker_devices import check_device
 from flows.workers import Workers, check_server_for, parse_workers, shared
@@ -35,7 +39,8 @@ from restoration.plan import parse_steps
 from restoration.precision import AUTO
 from restoration.recipe import Options
 from restoration.resources import Resources
-from storage import open_destination, open_source
+from storage import DestinationStore, SourceStore, open_destination, open_source
+from storage.manifest import LATEST_PATH, WORKLIST_FOLDER, latest_rows
 
 # What Prefect checks before a run starts, and shows in its form. The patterns let through all that
 # `parse_steps` and `parse_workers` take.
@@ -46,8 +51,8 @@ FormatName = Literal["JPEG", "PNG", "TIFF", "WEBP", "JPEG2000", "AVIF", "HEIF"]
 Steps = Annotated[
     str,
     Field(
-        pattern=r"^[\s,]*(denoise(\s*,[\s,]*deblur)?(\s*,[\s,]*colorize)?"
-        r"|deblur(\s*,[\s,]*colorize)?|colorize)[\s,]*$"
+        pattern=r"^\s*(denoise(\s*,\s*deblur)?(\s*,\s*colorize)?"
+        r"|deblur(\s*,\s*colorize)?|colorize)\s*$"
     ),
 ]
 Percent = Annotated[int, Field(ge=1, le=100)]
@@ -55,50 +60,6 @@ AccessText = Annotated[str, Field(pattern=r"^(jpeg|webp|avif|png):[1-9][0-9]{0,5
 WorkersText = Annotated[
     str, Field(pattern=r"^(local:[1-9][0-9]{0,3}|(tcp|tls)://[^\s/]+:[0-9]{1,5})$")
 ]
-
-
-@dataclass(frozen=True)
-class RunSummary(BatchSummary):
-    """What became of a whole run: the counts of its batches, and of what needed nothing.
-
-    Attributes:
-        run_id: names the run's manifest parts.
-        photos: files that look like photographs.
-        other_files: files that do not.
-        seconds: wall-clock time.
-    """
-
-    run_id: str = ""
-    photos: int = 0
-    other_files: int = 0
-    seconds: float = 0.0
-
-    def counts(self) -> tuple[tuple[str, int], ...]:
-        """What a person is told: names and numbers of photos."""
-        return (
-            ("photos found", self.photos),
-            ("restored", self.restored),
-            ("nothing to do", self.nothing_to_do),
-            ("skipped", self.skipped),
-            ("failed", self.failed),
-            ("unchanged since earlier runs", self.unchanged),
-            ("other files", self.other_files),
-        )
-
-    def with_batch(self, batch: BatchSummary) -> RunSummary:
-        """This summary with a batch's counts added; keeps the first failures only."""
-        return replace(
-            self,
-            restored=self.restored + batch.restored,
-            nothing_to_do=self.nothing_to_do + batch.nothing_to_do,
-            skipped=self.skipped + batch.skipped,
-            failed=self.failed + batch.failed,
-            unchanged=self.unchanged + batch.unchanged,
-            unchanged_failures=self.unchanged_failures + batch.unchanged_failures,
-            megapixels=self.megapixels + batch.megapixels,
-            failures=(self.failures + batch.failures)[:MAX_NAMED_FAILURES],
-            stopped=self.stopped or batch.stopped,
-        )
 
 
 @flow(
@@ -229,39 +190,74 @@ def restore_archive(
     check_device(where, device, resources)
     shares = shared(resources, where)
     order = BatchOrder(source, destination, "", "", 0, options, device, resources=shares)
-    with program_set_aside(), progress_artifact(source):
+    with stop_signals_in_force(), program_set_aside(), progress_artifact(source):
         summary = _run(order, request, where)
     summary_artifact(summary, source, destination)
     return summary
 
 
+def restore_here(**parameters: Any) -> RunSummary:  # noqa: ANN401 - those of the flow
+    """Call the flow as a command does: in this process, whose user reads no tracebacks.
+
+    Raises:
+        UsageError: a parameter that Prefect refused, one line for all of them.
+        Terminated: SIGTERM arrived while Prefect began or ended the flow.
+        Exception: as of the flow.
+    """
+    try:
+        summary: RunSummary = restore_archive(**parameters)
+        return summary
+    except ParameterTypeError as error:
+        refused = [line.strip(" -") for line in str(error).splitlines()[1:]]
+        raise UsageError("; ".join(refused) or str(error)) from error
+    except TerminationSignal as error:
+        raise Terminated from error
+
+
 def _run(template: BatchOrder, request: Request, workers: Workers) -> RunSummary:
     """Hold the destination, have everything restored that is to be done, and count."""
     origin = open_source(template.source)
+    origin.check()
     target = open_destination(template.destination, origin)
     survey = Survey()
     started = time.monotonic()
+    # Where nothing was ever restored and nothing is to be, no destination is made either.
+    if target.size(LATEST_PATH) is None and not finds_photos(origin, request, survey):
+        total = RunSummary(run_id=new_run_id(), none_chosen=request.chooses)
+        return replace(total.with_survey(survey), seconds=time.monotonic() - started)
+    survey = Survey()
     with target.lock():
         order = replace(template, run_id=new_run_id(after=latest_run_id(target)))
         sweep_after_killed_runs(target)
+        _warn_of_another_source(target, origin)
         total = RunSummary(run_id=order.run_id)
         planned = batches(origin, target, template.options, request, survey)
-        with _pool(workers, template.device) as pool:
-            for done in dispatched(planned, target, order, pool):
-                total = total.with_batch(done)
+        try:
+            with _pool(workers, template.device) as pool:
+                for done in dispatched(planned, target, order, pool):
+                    total = total.with_batch(done)
+        except StoppedIdle:
+            total = replace(total, stopped=True)
+        none_chosen = request.chooses and survey.is_whole and not survey.photos
         total = replace(
-            total,
-            photos=survey.photos,
-            other_files=survey.other_files,
-            unchanged=survey.unchanged + total.unchanged,
-            unchanged_failures=survey.unchanged_failures + total.unchanged_failures,
-            stopped=survey.cut_short or total.stopped,
-            seconds=time.monotonic() - started,
+            total.with_survey(survey), seconds=time.monotonic() - started, none_chosen=none_chosen
         )
         record = run_record(order, request, workers, origin.url, total)
         for problem in keep_books(target, record):
             get_run_logger().warning(problem)
+        if survey.is_whole and not (request.chooses or request.limit or total.stopped):
+            total = replace(total, gone=max(0, (latest_rows(target) or 0) - total.photos))
+        target.sweep([f"{WORKLIST_FOLDER}/{order.run_id}", WORKLIST_FOLDER])
     return replace(total, seconds=time.monotonic() - started)
+
+
+def _warn_of_another_source(target: DestinationStore, origin: SourceStore) -> None:
+    earlier = source_of_earlier_runs(target)
+    if earlier is not None and earlier != origin.url:
+        current_reporter().warned(
+            f"warning: the destination holds what was made of {earlier}; this run adds photos of "
+            f"{origin.url}, and replaces those of the same paths"
+        )
 
 
 def _pool(workers: Workers, device: str) -> BatchPool:

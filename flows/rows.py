@@ -172,12 +172,22 @@ class Prepared:
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps that any page needs, in order."""
-        return tuple(step for step in Step if any(step in each.plan.steps for each in self.pages))
+        return steps_of(self.pages)
 
     @property
     def main(self) -> int:
         """Index of the largest page, which the manifest's measurements are about."""
-        return max(range(len(self.pages)), key=lambda index: self.pages[index].page.megapixels)
+        return main_of(self.pages)
+
+
+def steps_of(pages: Sequence[PlannedPage]) -> tuple[Step, ...]:
+    """The steps that any of a photo's pages needs, in order."""
+    return tuple(step for step in Step if any(step in each.plan.steps for each in pages))
+
+
+def main_of(pages: Sequence[PlannedPage]) -> int:
+    """Index of the largest page."""
+    return max(range(len(pages)), key=lambda index: pages[index].page.megapixels)
 
 
 def status_of_error(error: Exception) -> Status:

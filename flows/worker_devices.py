@@ -12,6 +12,8 @@ from restoration.resources import Resources, available_cores
 
 THREAD_SETTINGS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What Dask sets to 1 in a worker's environment unless told else; torch heeds the lowest."""
+ANYWHERE: Final = 4
+"""Processes without a GPU that any machine may start, however few its cores."""
 # On a machine with GPUs, a process that is to work on the CPU must not take one.
 _CPU: Final = {"CUDA_VISIBLE_DEVICES": ""}
 
@@ -34,10 +36,16 @@ def environments(count: int, device: str) -> list[dict[str, str]]:
         device: auto, cpu or cuda.
 
     Raises:
-        UsageError: more processes than GPUs.
+        UsageError: more processes than GPUs, or without a GPU than cores.
     """
     gpus = 0 if device == "cpu" else gpu_count()
     cores = dict.fromkeys(THREAD_SETTINGS, str(max(1, available_cores() // count)))
+    most = max(ANYWHERE, available_cores())
+    if not gpus and count > most:
+        raise UsageError(
+            f"--workers local:{count}: at most {most} processes, one for each core; each has its "
+            "own networks and its share of the memory"
+        )
     if not gpus:
         return [_CPU | cores] * count
     if count > gpus:

@@ -90,12 +90,14 @@ def parse_steps(text: str) -> tuple[Step, ...]:
     """Read a list such as 'denoise,colorize'.
 
     Raises:
-        UsageError: an unknown step, one named twice, or steps out of their order.
+        UsageError: an unknown step, an empty name, one named twice, or steps out of their order.
     """
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = [name.strip() for name in text.split(",")]
     known = ", ".join(ALL_STEPS)
-    if not names:
+    if not any(names):
         raise UsageError(f"no step is named; choose from {known}")
+    if not all(names):
+        raise UsageError(f"a step's name is missing beside a comma in {text!r}")
     for name in names:
         if name not in list(Step):
             raise UsageError(f"unknown step {name!r}; choose from {known}")

@@ -96,6 +96,14 @@ class SourceStore(Protocol):
     def url(self) -> str:
         """Where the archive is, such as `file:///mnt/photos`."""
 
+    def check(self) -> None:
+        """Makes sure that there is something to crawl: an empty folder may be a lost mount.
+
+        Raises:
+            BadLocation: there is nothing.
+            StorageError: a bucket cannot be listed.
+        """
+
     def crawl(
         self, *, include: Sequence[str] = (), exclude: Sequence[str] = (), start_after: str = ""
     ) -> Iterator[SourceEntry]:
@@ -205,7 +213,7 @@ class DestinationStore(Protocol):
     def sweep(self, prefixes: Iterable[str]) -> int:
         """Removes what killed runs left half-written directly in these folders.
 
-        The caller holds the lock.
+        The caller holds the lock. Folders of the store's own that are empty then go, too.
 
         Args:
             prefixes: relative folders, "" for the root; missing ones are fine.

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from storage.base import EntryKind, SourceEntry
 from storage.errors import BadLocation, reason
@@ -98,6 +98,30 @@ def walk(
             yield entry
         if listing is not None:
             open_folders.append(_Folder(path, listing.names))
+
+
+def holds_anything(root: bytes) -> bool:
+    """Whether a walk below `root` would yield anything; ends at the first thing that it meets.
+
+    Raises:
+        BadLocation: the root itself cannot be listed.
+    """
+    folders = [root or b"/"]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if is_hidden_or_litter(entry.name):
+                        continue
+                    if not _is_folder(entry):
+                        return True
+                    folders.append(entry.path)
+        except OSError as error:
+            if folder == (root or b"/"):
+                raise BadLocation(f"cannot list {os.fsdecode(root)}: {reason(error)}") from error
+            return True  # which the walk reports
+    return False
 
 
 def describe(root: bytes, path: bytes) -> SourceEntry | None:
@@ -232,7 +256,7 @@ def _list_folder(path: bytes, left_out: Callable[[bytes], bool], run_length: int
     return _Listing(sorter.drain(), problem)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: os.DirEntry[Any]) -> bool:
     try:
         return entry.is_dir(follow_symlinks=False)
     except OSError:

@@ -29,7 +29,7 @@ class PathFilter:
         exclude: files that match one of these are not, whatever `include` says.
 
     Raises:
-        ValueError: a pattern is empty.
+        ValueError: a pattern is empty, has a part `.` or `..`, or a `[` that is not closed.
     """
 
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
@@ -78,6 +78,10 @@ def _parts(pattern: str) -> list[str]:
     if not text.strip("/"):
         raise ValueError(f"the pattern {pattern!r} is empty; write ** for everything")
     parts = [part for part in text.split("/") if part]
+    if dots := next((part for part in parts if part in (".", "..")), ""):
+        raise ValueError(
+            f"the pattern {pattern!r} matches nothing: no path in a crawl has {dots!r}"
+        )
     if text.endswith("/"):
         parts.append("**")
     if "/" not in text:
@@ -112,10 +116,9 @@ def _part_expression(part: str) -> str:
             # A "]" right after the opening (or after "!") is one of the characters.
             end = part.find("]", at + 2 if part[at : at + 1] == "!" else at + 1)
             if end < 0:
-                pieces.append(r"\[")
-            else:
-                pieces.append(_set_expression(part[at:end]))
-                at = end + 1
+                raise ValueError(f"{part!r} has a '[' that is not closed; write [[] for the sign")
+            pieces.append(_set_expression(part[at:end]))
+            at = end + 1
         else:
             pieces.append(re.escape(character))
     return "".join(pieces)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from storage.base import EntryKind, SourceEntry, SourceFile, StoredEntry, StoredObject
-from storage.crawl import RUN_LENGTH, describe, describe_open, walk
+from storage.crawl import RUN_LENGTH, describe, describe_open, holds_anything, walk
 from storage.errors import (
     AlreadyExists,
     BadLocation,
@@ -28,6 +28,7 @@ from storage.globs import PathFilter
 from storage.locks import hold_lock
 from storage.paths import (
     LOCK_PATH,
+    PRIVATE_FOLDER,
     check_folder,
     check_relative,
     check_writable,
@@ -37,7 +38,7 @@ from storage.paths import (
 from storage.publish import make_folders, publish, sync_folder, write_new
 
 # Paths go to the system as UTF-8 bytes, the same whatever the locale; pathlib has only text.
-# ruff: noqa: PTH108, PTH112, PTH116, PTH120
+# ruff: noqa: PTH106, PTH108, PTH112, PTH116, PTH120
 
 
 class _Folder:
@@ -121,6 +122,13 @@ class LocalSource(_Folder):
             run_length=self._run_length,
             start_after=start_after,
         )
+
+    def check(self) -> None:
+        """See `SourceStore.check`: looks no further than the first file."""
+        if not holds_anything(self._base):
+            raise BadLocation(
+                f"there is nothing in {self.root}: is it mounted, and written as it is?"
+            )
 
     def open(self, path: str, *, etag: str = "") -> SourceFile:
         """See `SourceStore.open`; a file has no ETag, so none can be asked for."""
@@ -265,6 +273,9 @@ class LocalDestination(_Folder):
                     if is_temp_name(entry.name) and entry.is_file(follow_symlinks=False):
                         os.unlink(entry.path)
                         removed += 1
+            if folder.startswith(f"{PRIVATE_FOLDER}/"):
+                with contextlib.suppress(OSError):  # there is something in it
+                    os.rmdir(full)
         except (FileNotFoundError, NotADirectoryError):
             return removed
         except OSError as error:

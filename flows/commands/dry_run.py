@@ -9,14 +9,12 @@ from itertools import islice
 from flows.commands.options import archive_options_from
 from flows.console import QuietlyClosedConsole, print_line
 from flows.hashing import sha256_of
-from flows.photo import status_of_problem
+from flows.photo import planned_pages, status_of_problem
 from flows.planning import Request, Survey, pending_items
-from flows.reviews import still_about
-from flows.rows import status_of_error
-from restoration.assess import assess
+from flows.reviews import is_rejected, still_about
+from flows.rows import main_of, status_of_error, steps_of
 from restoration.codec import shared_decoder
 from restoration.errors import RestorationError
-from restoration.plan import Plan, make_plan
 from restoration.recipe import Options
 from restoration.settings import options_under
 from storage import EndsRun, SourceStore, StorageError, open_destination, open_source
@@ -73,11 +71,11 @@ def _look_at(item: WorkItem, source: SourceStore, options: Options) -> tuple[str
         raise
     except (RestorationError, StorageError) as error:
         return _WOULD[status_of_error(error)], str(error)
-    assessment = assess(photo.pixels)
-    plan: Plan = make_plan(assessment, options.steps, strength=options.strength)
-    outcome = _WOULD[Status.RESTORED if plan.steps else Status.NOTHING_TO_DO]
+    pages = planned_pages(photo, options, rejected=is_rejected(item))
+    planned, assessment = steps_of(pages), pages[main_of(pages)].assessment
+    outcome = _WOULD[Status.RESTORED if planned else Status.NOTHING_TO_DO]
     colour = "monochrome" if assessment.is_monochrome else "colour"
-    steps = ", ".join(plan.steps) or "-"
+    steps = ", ".join(planned) or "-"
     text = (
         f"{assessment.noise_sigma:>5.1f}  {assessment.blur_sigma:>4.1f}  {colour:<10}  {steps:<25}"
     )

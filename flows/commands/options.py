@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from restoration.catalogue import choose_models
 from restoration.codec import FORMATS, AccessCopies, Limits, Signing
 from restoration.codec.access import WEB_FORMATS
+from restoration.errors import UsageError
 from restoration.plan import ALL_STEPS, parse_steps
 from restoration.precision import AUTO, PRECISIONS
 from restoration.recipe import Options
@@ -135,9 +136,8 @@ def add_extra_arguments(parser: argparse.ArgumentParser) -> None:
     extras.add_argument(
         "--access-quality",
         type=int,
-        default=AccessCopies.quality,
         metavar="1-100",
-        help="of these copies (default: %(default)d)",
+        help=f"of these copies (default: {AccessCopies.quality})",
     )
     extras.add_argument(
         "--sidecar",
@@ -236,10 +236,12 @@ def archive_options_from(arguments: argparse.Namespace) -> Options:
         UsageError: one that makes no sense.
         WeightsError: a model card cannot be read.
     """
-    return replace(
-        options_from(arguments),
-        access=None
-        if arguments.access is None
-        else AccessCopies.parse(arguments.access, arguments.access_quality),
-        sidecar=arguments.sidecar,
-    )
+    options = replace(options_from(arguments), sidecar=arguments.sidecar)
+    quality = arguments.access_quality
+    if arguments.access is None:
+        if quality is not None:
+            raise UsageError("--access-quality is of access copies: give --access FORMAT:EDGE, too")
+        return options
+    if quality is None:
+        quality = AccessCopies.quality
+    return replace(options, access=AccessCopies.parse(arguments.access, quality))

@@ -6,10 +6,13 @@ import argparse
 import importlib
 import json
 import logging
+import signal
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
 from rich.markup import escape
@@ -28,13 +31,14 @@ from flows.console import QuietlyClosedConsole, printable
 from flows.embedded_server import be_quiet, prefect_server, server_url
 from flows.planning import Request
 from flows.progress import BarReporter, LineReporter, Reporter, reporting_to
-from flows.stopping import EXIT_INTERRUPTED, stopping_on_interrupt
+from flows.stopping import StopSignals
 from flows.workers import check_server_for, parse_workers
+from restoration.codec import AccessCopies
 from restoration.errors import UsageError
-from storage import BadLocation, open_destination, open_source
+from storage import BadLocation, OutOfSpace, open_destination, open_source
 
 if TYPE_CHECKING:  # importing the flow imports Prefect, which takes seconds
-    from flows.restore_archive import RunSummary
+    from flows.run_summary import RunSummary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,13 +107,13 @@ def run(arguments: argparse.Namespace) -> int:
         return dry_run(arguments)
     be_quiet()
     console = QuietlyClosedConsole(stderr=arguments.json)
-    summary = _run_flow(arguments, console)
+    summary, exit_if_stopped = _run_flow(arguments, console)
     if arguments.json:
         print(json.dumps({**asdict(summary), "all_well": summary.all_well}, indent=2))
     elif not arguments.quiet:
         _show(summary, console, arguments.destination)
     if summary.stopped:
-        return EXIT_INTERRUPTED
+        return exit_if_stopped
     return 0 if summary.all_well else 1
 
 
@@ -130,9 +134,29 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.dry_run and arguments.json:
         raise UsageError("--json is the summary of a run; --dry-run has none")
     try:
-        open_destination(arguments.destination, open_source(arguments.source))
+        source = open_source(arguments.source)
+        source.check()
+        open_destination(arguments.destination, source)
+        _check_globs((*arguments.include, *arguments.exclude), arguments.source, source.url)
     except BadLocation as error:
         raise UsageError(str(error)) from error
+
+
+def _check_globs(globs: Sequence[str], *source: str) -> None:
+    """Refuse globs that begin with where the source is: they are matched against what follows.
+
+    Args:
+        globs: as the user wrote them.
+        source: ways to write where it is, its address last.
+    """
+    for glob in globs:
+        for place in (*source, unquote(urlsplit(source[-1]).path)):
+            start = f"{place.rstrip('/')}/"
+            if "/" in start[:-1] and glob.startswith(start):
+                raise UsageError(
+                    f"--include or --exclude: {glob} begins with the source; write "
+                    f"{glob.removeprefix(start) or '**'}"
+                )
 
 
 def _check_devices(arguments: argparse.Namespace) -> None:
@@ -144,7 +168,8 @@ def _check_devices(arguments: argparse.Namespace) -> None:
         environments(workers.count, arguments.device)
 
 
-def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
+def _run_flow(arguments: argparse.Namespace, console: Console) -> tuple[RunSummary, int]:
+    """Run the flow; returns its summary, and the exit code where it was stopped."""
     with ExitStack() as stack:
         if not arguments.quiet:
             reporter: Reporter
@@ -153,47 +178,53 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> RunSummary:
             else:
                 reporter = stack.enter_context(LineReporter(console, verbose=arguments.verbose))
             stack.enter_context(reporting_to(reporter))
-        stack.enter_context(
-            stopping_on_interrupt(
-                lambda: print(
-                    "\nstopping after the photos in hand; Ctrl-C again stops at once",
-                    file=sys.stderr,
-                )
-            )
-        )
+        # Until there is something in hand, a request to stop ends the command at once.
         stack.enter_context(prefect_server(meanwhile=lambda: _prepare(arguments)))
-        from flows.restore_archive import restore_archive  # see top
+        from flows.restore_archive import restore_here  # see top
 
         _silence_prefect()
-        summary: RunSummary = restore_archive(
-            source=arguments.source,
-            destination=arguments.destination,
-            steps=arguments.steps,
-            strength=arguments.strength,
-            keep_grain=arguments.keep_grain,
-            passes=arguments.passes,
-            models=arguments.model,
-            even_if_worse=arguments.even_if_worse,
-            device=arguments.device,
-            include=arguments.include,
-            exclude=arguments.exclude,
-            limit=arguments.limit,
-            batch_megapixels=arguments.batch_megapixels,
-            **asdict(limits_from(arguments)),
-            salvage=arguments.salvage,
-            output_format=arguments.output_format,
-            quality=arguments.quality,
-            label=not arguments.no_label,
-            access=arguments.access,
-            access_quality=arguments.access_quality,
-            sidecar=arguments.sidecar,
-            c2pa_certificates=arguments.c2pa_certificates,
-            c2pa_key=arguments.c2pa_key,
-            force=arguments.force,
-            workers=arguments.workers,
-            **asdict(resources_from(arguments)),
-        )
-        return summary
+        signals = stack.enter_context(StopSignals(_say_that_it_stops))
+        try:
+            return restore_here(**_parameters(arguments)), signals.exit_code
+        except OutOfSpace as error:
+            raise OutOfSpace(f"{error}; make room, and the same command goes on") from error
+
+
+def _say_that_it_stops(came: signal.Signals) -> None:
+    again = "Ctrl-C again" if came is signal.SIGINT else "a second signal"
+    print(f"\nstopping after the photos in hand; {again} stops at once", file=sys.stderr)
+
+
+def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The flow's."""
+    return {
+        "source": arguments.source,
+        "destination": arguments.destination,
+        "steps": arguments.steps,
+        "strength": arguments.strength,
+        "keep_grain": arguments.keep_grain,
+        "passes": arguments.passes,
+        "models": arguments.model,
+        "even_if_worse": arguments.even_if_worse,
+        "device": arguments.device,
+        "include": arguments.include,
+        "exclude": arguments.exclude,
+        "limit": arguments.limit,
+        "batch_megapixels": arguments.batch_megapixels,
+        **asdict(limits_from(arguments)),
+        "salvage": arguments.salvage,
+        "output_format": arguments.output_format,
+        "quality": arguments.quality,
+        "label": not arguments.no_label,
+        "access": arguments.access,
+        "access_quality": arguments.access_quality or AccessCopies.quality,
+        "sidecar": arguments.sidecar,
+        "c2pa_certificates": arguments.c2pa_certificates,
+        "c2pa_key": arguments.c2pa_key,
+        "force": arguments.force,
+        "workers": arguments.workers,
+        **asdict(resources_from(arguments)),
+    }
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
@@ -228,12 +259,7 @@ def _show(summary: RunSummary, console: Console, destination: str) -> None:
         console.print(f"{text}; {summary.seconds:.0f} s", soft_wrap=True, highlight=False)
     for line in summary.failures:
         console.print(escape(printable(line)), style="red", soft_wrap=True, highlight=False)
-    if summary.unchanged_failures:
-        console.print(
-            f"{summary.unchanged_failures} unchanged photos failed in an earlier run and would "
-            "again; --force tries them",
-            soft_wrap=True,
-        )
-    if summary.stopped:
-        console.print("stopped as asked; the same command goes on from here")
-    console.print(f"manifest: {escape(destination)}/manifest", soft_wrap=True, highlight=False)
+    for line in summary.remarks():
+        console.print(line, soft_wrap=True, highlight=False)
+    if summary.photos:
+        console.print(f"manifest: {escape(destination)}/manifest", soft_wrap=True, highlight=False)

@@ -25,7 +25,6 @@ except ImportError:  # Windows
 
 def main() -> None:
     """Serve orders until the other side is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         send(channel, READY)
         while True:

@@ -24,6 +24,7 @@ from restoration.errors import DecodeError, DecoderDied, DecoderKilled, DecoderU
 READY: Final = "ready"
 """What the process says when it can take orders."""
 _COPY_BYTES: Final = 1 << 20
+_CHILD: Final = "restoration.codec.child"
 _ENDED_FROM_OUTSIDE: Final = (0, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT)
 
 
@@ -106,14 +107,21 @@ class DecoderProcess:
             # what lies in the current folder may be somebody's archive, and is never imported.
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
             with tempfile.TemporaryFile() as complaints:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "restoration.codec.child", str(theirs.fileno())],
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=complaints,
-                    env=environment,
-                )
+                with _requests_to_stop_left_to_us():
+                    self._process = subprocess.Popen(
+                        [
+                            sys.executable,
+                            "-P",
+                            "-m",
+                            _CHILD,
+                            str(theirs.fileno()),
+                        ],
+                        pass_fds=[theirs.fileno()],
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
+                        stderr=complaints,
+                        env=environment,
+                    )
                 theirs.close()  # or its end would never be seen
                 self._channel = ours
                 self._await_start(ours, complaints)
@@ -161,6 +169,19 @@ class DecoderProcess:
             return DecoderKilled("the decoder was ended from outside; run again")
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return DecoderDied(f"the decoder crashed on this file ({name}); look for another copy")
+
+
+@contextmanager
+def _requests_to_stop_left_to_us() -> Iterator[None]:
+    """Have a process that starts inside never see Ctrl-C or SIGTERM.
+
+    Terminals and systemd send them to all processes; photos in hand are to be finished.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from storage.manifest.history import history
 from storage.manifest.index import ManifestIndex
-from storage.manifest.latest import LATEST_PATH, latest_is_current, open_latest, write_latest
+from storage.manifest.latest import (
+    LATEST_PATH,
+    latest_is_current,
+    latest_rows,
+    open_latest,
+    write_latest,
+)
 from storage.manifest.parts import (
     MANIFEST_FOLDER,
     DamagedManifest,
@@ -30,7 +36,7 @@ from storage.manifest.row import (
     ManifestRow,
     Status,
 )
-from storage.manifest.runs import RunKind, RunRecord, read_runs, write_run
+from storage.manifest.runs import RunKind, RunRecord, read_run, read_runs, write_run
 from storage.manifest.sorted_rows import KnownPhoto
 from storage.manifest.worklist import WORKLIST_FOLDER, WorkItem, read_worklist, write_worklist
 
@@ -56,10 +62,12 @@ __all__ = [
     "encode_rows",
     "history",
     "latest_is_current",
+    "latest_rows",
     "open_latest",
     "part_path",
     "part_paths",
     "read_manifest",
+    "read_run",
     "read_runs",
     "read_worklist",
     "recorded",

@@ -92,6 +92,20 @@ def open_latest(destination: DestinationStore) -> BinaryIO:
     return file
 
 
+def latest_rows(destination: DestinationStore) -> int | None:
+    """Photos that `latest.parquet` has rows of, from its footer; None where it is not up to date.
+
+    Raises:
+        StorageError: the manifest cannot be listed.
+    """
+    with closing(_Latest.stored(destination)) as stored:
+        if stored.file is None or stored.parts != _listed(destination):
+            return None
+        stored.file.seek(0)
+        rows: int = pq.ParquetFile(stored.file).metadata.num_rows
+        return rows
+
+
 def latest_is_current(destination: DestinationStore) -> bool:
     """Whether `latest.parquet` is there and made of the parts that are there.
 

@@ -120,6 +120,16 @@ def read_runs(destination: DestinationStore) -> list[RunRecord]:
     return list(ahead(partial(_read, destination, path) for path in paths))
 
 
+def read_run(destination: DestinationStore, run_id: str) -> RunRecord | None:
+    """The record that a run left; None where it left none.
+
+    Raises:
+        DamagedManifest: it cannot be read.
+    """
+    path = run_path(run_id)
+    return None if destination.size(path) is None else _read(destination, path)
+
+
 def _paths(destination: DestinationStore) -> Iterator[str]:
     for entry in destination.list(MANIFEST_FOLDER):
         if entry.path.endswith(f"/{RUN_FILE}") and entry.path.count("/") == 2:

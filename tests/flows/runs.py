@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from flows.restore_archive import RunSummary, restore_archive
+from flows.restore_archive import restore_archive
+from flows.run_summary import RunSummary
 from restoration.catalogue import card_for
 from storage import open_destination, open_source
 from storage.manifest import ManifestRow, read_manifest, rows_of

@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 
 from flows.artifacts import as_cell, summary_markdown
 from flows.audit_archive import AUDIT_KEY, audit_archive
-from flows.restore_archive import RunSummary
+from flows.run_summary import RunSummary
 from storage import BadLocation
 from tests.flows.runs import run
 from tests.scenes import encoded, scene

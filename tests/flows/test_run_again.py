@@ -12,7 +12,7 @@ import pytest
 
 import restoration.recipe
 from flows.progress import SilentReporter, reporting_to
-from flows.stopping import request_stop, stop_requested, stopping_on_interrupt
+from flows.stopping import StopSignals, request_stop, stop_requested
 from restoration.catalogue import available_models
 from restoration.models import ModelCard
 from storage import LocalDestination, open_destination, open_source
@@ -271,7 +271,7 @@ class StopAfter(SilentReporter):
 def test_a_run_says_that_it_was_cut_short_exactly_when_photos_are_left(
     archive: Path, target: Path, photos: int
 ) -> None:
-    with stopping_on_interrupt(lambda: None), reporting_to(StopAfter(photos)):
+    with StopSignals(lambda _: None), reporting_to(StopAfter(photos)):
         summary = run(archive, target, batch_megapixels=0.01, threads=1)
     assert summary.stopped == (len(latest(archive, target)) < 6)
     assert summary.stopped == (photos < 6)

@@ -17,7 +17,8 @@ from flows.audit import Finding
 from flows.batch import BatchOrder, BatchSummary, run_batch
 from flows.cli import main
 from flows.planning import Request, Survey, pending_items
-from flows.restore_archive import RunSummary, restore_archive
+from flows.restore_archive import restore_archive
+from flows.run_summary import RunSummary
 from flows.up_to_date import is_same_content
 from flows.verification import verify
 from restoration.recipe import Options

@@ -117,7 +117,7 @@ def test_a_decoder_that_wants_too_much_memory_is_refused_it(decoder: DecoderProc
         (signal.SIGSEGV, DecoderDied, "SIGSEGV"),
         (signal.SIGABRT, DecoderDied, "SIGABRT"),
         (signal.SIGKILL, DecoderKilled, "out of memory"),
-        (signal.SIGTERM, DecoderKilled, "from outside"),
+        (signal.SIGHUP, DecoderKilled, "from outside"),
     ],
 )
 def test_a_crash_costs_one_photo(

@@ -98,6 +98,8 @@ def test_step_lists(text: str, steps: tuple[Step, ...]) -> None:
         ("sharpen", "unknown"),
         ("deblur,denoise", "order"),
         ("deblur,deblur", "twice"),
+        ("denoise,", "missing beside a comma"),
+        ("denoise, ,colorize", "missing beside a comma"),
     ],
 )
 def test_wrong_step_lists_are_refused(text: str, word: str) -> None:
