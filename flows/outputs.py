@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from posixpath import splitext
 from typing import BinaryIO, Final
 
+from flows.places import in_format, may_be_in_format
 from flows.rows import PlannedPage
 from flows.version import software_version
 from restoration import scratch
 from restoration.codec import (
-    FORMATS,
-    SUFFIX_FORMATS,
     AccessCopies,
     Page,
     Photo,
@@ -72,10 +70,9 @@ class Outputs:
         """
         if self.options.output_format is None:
             return path
-        is_same = self.file_format == self.photo.format
-        if is_same and splitext(splitext(path)[0])[1].lower() not in SUFFIX_FORMATS:
+        if self.file_format == self.photo.format and not may_be_in_format(path):
             return path
-        return path + FORMATS[self.file_format].suffixes[0]
+        return in_format(path, self.file_format)
 
     def restored_pages(self) -> list[Page]:
         """All pages, those restored that needed it."""

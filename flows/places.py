@@ -30,14 +30,30 @@ def sidecar_path(source: str) -> str:
     return f"{RESTORED}/{source}{_SIDECAR}"
 
 
+def in_format(source: str, file_format: str) -> str:
+    """A source's path with the suffix of another format.
+
+    `scan.tif` becomes `scan.tif.jpg`, and a photo without a suffix, `scan`, becomes `scan..jpg`: a
+    `scan.jpg` may lie beside it, and keep its name.
+    """
+    dot = "" if splitext(source)[1] else "."
+    return source + dot + FORMATS[file_format].suffixes[0]
+
+
+def may_be_in_format(path: str) -> bool:
+    """Whether a source's path is one that another source's may become by `in_format`."""
+    suffix = splitext(splitext(path)[0])[1].lower()
+    return suffix == "." or suffix in SUFFIX_FORMATS
+
+
 def possible_outputs(source: str) -> Iterator[str]:
     """Each path at which an output of a source may lie, whatever the options were.
 
     One with a suffix more than the source may be another source's: `scan.tif.jpg` of `scan.tif`.
     """
-    suffixes = [each.suffixes[0] for each in FORMATS.values()]
     for folder in (RESTORED, COLORIZED):
-        yield from (f"{folder}/{source}{suffix}" for suffix in ("", *suffixes))
+        yield f"{folder}/{source}"
+        yield from (f"{folder}/{in_format(source, name)}" for name in FORMATS)
     yield from (access_path(source, name) for name in FORMATS)
     yield sidecar_path(source)
 
@@ -49,10 +65,12 @@ def possible_owners(path: str) -> Iterator[str]:
     `scan.tif.jpg` or, in another format, that of `scan.tif`.
     """
     name = path.partition("/")[2]
-    suffixes = ("", *(each.suffixes[0] for each in FORMATS.values()), _SIDECAR)
+    given = [each.suffixes[0] for each in FORMATS.values()]
+    suffixes = ("", *given, *(f".{suffix}" for suffix in given), _SIDECAR)
     for source in (name.removesuffix(suffix) for suffix in suffixes if name.endswith(suffix)):
-        is_photo = splitext(source)[1].lower() in SUFFIX_FORMATS
-        if is_photo and path in possible_outputs(source):
+        suffix = splitext(source)[1].lower()
+        may_be_photo = not suffix or suffix in SUFFIX_FORMATS
+        if may_be_photo and path in possible_outputs(source):
             yield source
 
 
@@ -67,6 +85,8 @@ def owner_in_run(path: str, output_format: str | None) -> str | None:
     if output_format is None:
         return name
     suffix = FORMATS[output_format].suffixes[0]
+    if name.endswith(f".{suffix}"):
+        return name.removesuffix(f".{suffix}")
     return name.removesuffix(suffix) if name.endswith(suffix) else None
 
 

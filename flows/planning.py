@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from posixpath import splitext
 
+from flows.photo_files import suffix_of, told_apart
 from flows.progress import current_reporter
 from flows.reviews import with_review
 from flows.stopping import stop_requested
 from flows.up_to_date import UNKNOWN_SETTINGS, Recipes, Verdict, compare
-from restoration.codec import FORMATS, OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, read_header
+from restoration.codec import FORMATS, OTHER_PHOTO_SUFFIXES, read_header
 from restoration.errors import RestorationError, UsageError
 from restoration.recipe import Options
 from storage import (
     DestinationStore,
     EndsRun,
-    EntryKind,
     SourceEntry,
     SourceStore,
     StorageError,
@@ -82,7 +81,7 @@ class Survey:
     """What the crawl met, counted as it goes.
 
     Attributes:
-        photos: files that look like photographs by their name.
+        photos: files that look like photographs, by their name or, without a suffix, by content.
         other_files: files that do not.
         unchanged: photos that an earlier run finished, with its failures among them.
         unchanged_failures: those that failed then and would fail again.
@@ -151,7 +150,7 @@ def finds_photos(source: SourceStore, request: Request, survey: Survey) -> bool:
         survey: counted up; whole where there is none.
     """
     crawl = source.crawl(include=request.include, exclude=request.exclude)
-    with closing(_photos(crawl, survey)) as photos:
+    with closing(_photos(source, crawl, survey)) as photos:
         return next(photos, None) is not None
 
 
@@ -176,7 +175,8 @@ def _pending_items(
     index: ManifestIndex,
 ) -> Iterator[WorkItem]:
     recipes = Recipes(options)
-    entries = _photos(source.crawl(include=request.include, exclude=request.exclude), survey)
+    crawl = source.crawl(include=request.include, exclude=request.exclude)
+    entries = _photos(source, crawl, survey)
     while chunk := list(islice(entries, LOOKUP_CHUNK)):
         survey.is_whole = len(chunk) < LOOKUP_CHUNK
         if stop_requested():  # of a million unchanged photos none is yielded to our caller
@@ -211,13 +211,11 @@ def _output_sizes(
     return destination.sizes(path for row in known if row for path, _ in row.outputs)
 
 
-def _photos(entries: Iterable[SourceEntry], survey: Survey) -> Generator[SourceEntry, None, None]:
-    for entry in entries:
-        suffix = splitext(entry.path)[1].lower()
-        is_photo = suffix in SUFFIX_FORMATS or suffix in OTHER_PHOTO_SUFFIXES
-        # Folders that cannot be looked into may hold photos: they must not vanish either.
-        is_closed_folder = entry.path.endswith("/") or entry.kind is EntryKind.LINKED_FOLDER
-        if is_photo or is_closed_folder or entry.kind is EntryKind.UNREADABLE:
+def _photos(
+    source: SourceStore, entries: Iterator[SourceEntry], survey: Survey
+) -> Generator[SourceEntry, None, None]:
+    for entry, is_photo in told_apart(source, entries):
+        if is_photo:
             survey.photos += 1
             yield entry
         else:
@@ -234,7 +232,7 @@ def _work_item(
 ) -> WorkItem:
     """A photo to be worked on; `obstacle` says why its settings are not understood, if so."""
     problem, kind = entry.problem, str(entry.kind)
-    suffix = splitext(entry.path)[1].lower()
+    suffix = suffix_of(entry)
     if obstacle and not problem:
         problem, kind = obstacle, UNKNOWN_SETTINGS
     if not problem and suffix in OTHER_PHOTO_SUFFIXES:

@@ -21,6 +21,8 @@ from tests.scenes import encoded, gray_scene, noisy, scene
 PHOTOS = 18
 PATIENCE_S = 1500
 """Seconds after which a test gives up on a process, however loaded the machine is."""
+STUCK_S = 120
+"""Seconds after which what should happen at once does not happen at all."""
 
 needs_proc = pytest.mark.skipif(
     not Path("/proc/self/environ").exists(), reason="needs Linux's /proc"
@@ -121,6 +123,37 @@ class HeldWorkers:
         while not line.endswith(b"\n"):
             line += os.read(self._descriptor, 1)
         return int(line)
+
+
+class SlowStarts:
+    """Workers that wait before they are ready; see `slow_start`.
+
+    Args:
+        folder: for pipes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        paths = [folder / "starting.fifo", folder / "ready.fifo"]
+        for path in paths:
+            os.mkfifo(path)
+        # Open for both: neither side waits for the other to open it.
+        self._announced, self._ready = (os.open(path, os.O_RDWR) for path in paths)
+        names = ("START_FIFO", "READY_FIFO")
+        self.environment = preload("tests.flows.slow_start") | dict(
+            zip(names, map(str, paths), strict=True)
+        )
+
+    def next(self) -> int:
+        """The process id of one that waits now."""
+        assert select.select([self._announced], [], [], PATIENCE_S)[0]
+        line = b""
+        while not line.endswith(b"\n"):
+            line += os.read(self._announced, 1)
+        return int(line)
+
+    def go_on(self) -> None:
+        """Let all of them be ready, also those that do not wait yet."""
+        os.write(self._ready, b"." * 64)
 
 
 def preload(module: str) -> dict[str, str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import json
 import os
 import subprocess
@@ -87,6 +88,17 @@ def photos(tmp_path: Path) -> Path:
         (["run", "PHOTOS", "OUT", "--dry-run", "--json"], "--dry-run"),
         (["run", "a\nb", "OUT"], "a\\nb"),
         (["evaluate", "denoise", "--data", "PHOTOS", "--limit", "0"], "--limit"),
+        (["run", "PHOTOS", "OUT", "--include", "../a.jpg"], "has '..' in it"),
+        (["run", "PHOTOS", "OUT", "--exclude", "[a.jpg"], "not closed"),
+        (["run", "PHOTOS", "OUT", "--include", "PHOTOS/a/*.jpg"], "begins with the source"),
+        (["run", "PHOTOS", "OUT", "--steps", "denoise,"], "missing beside a comma"),
+        (["run", "PHOTOS", "OUT", "--access-quality", "0"], "give --access FORMAT:EDGE"),
+        (["run", "PHOTOS", "OUT", "--access-quality", "80"], "give --access FORMAT:EDGE"),
+        (
+            ["run", "PHOTOS", "OUT", "--access", "jpeg:9", "--access-quality", "0"],
+            "between 1 and 100",
+        ),
+        (["run", "PHOTOS", "OUT", "--device", "cpu", "--workers", "local:1000"], "at most"),
         (["run", "PHOTOS/none", "OUT"], "PHOTOS/none"),
         (["run", "PHOTOS", "PHOTOS"], "PHOTOS"),
         (["run", "PHOTOS", "PHOTOS/restored"], "PHOTOS"),
@@ -138,6 +150,42 @@ def test_bad_arguments_are_one_clear_line(
     assert captured.err.count("\n") == 1
     assert complaint.replace("PHOTOS", str(photos)) in captured.err
     assert sorted(tmp_path.rglob("*")) == before, "nothing may be written"
+
+
+def test_an_empty_source_is_a_bad_argument(tmp_path: Path, capsys) -> None:
+    for folder in ("photos/deep", "photos/.hidden", "photos/lost+found"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "photos" / ".hidden" / "a.jpg").write_bytes(b"x")
+    for more in ((), ("--dry-run",)):
+        assert call("run", tmp_path / "photos", tmp_path / "out", *more) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        nothing = f"there is nothing in {tmp_path / 'photos'}: is it mounted"
+        assert captured.err.startswith(f"restore-archive: {nothing}")
+        assert captured.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def paged(*pages: Image.Image) -> bytes:
+    """A TIFF of several pages."""
+    buffer = io.BytesIO()
+    pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:])
+    return buffer.getvalue()
+
+
+def test_each_page_is_planned_as_a_run_does(photos: Path, tmp_path: Path, capsys) -> None:
+    colour = Image.fromarray(scene(90, 120))
+    gray = Image.fromarray(gray_scene(60, 80))
+    (photos / "pages.tif").write_bytes(paged(colour, gray, colour))
+    (photos / "two tones.tif").write_bytes(paged(Image.fromarray(gray_scene(90, 120)).convert("1")))
+    call("run", photos, tmp_path / "out", "--dry-run", "--include", "*.tif")
+    pages, tones = capsys.readouterr().out.splitlines()[1:3]
+    assert pages.startswith("would restore")
+    assert "colorize" in pages
+    assert tones.startswith("nothing to do")
+    assert call("assess", photos / "pages.tif", photos / "two tones.tif") == 0
+    plans = [line.partition("plan: ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert plans == ["nothing to do", "colorize", "nothing to do", "nothing to do"]
 
 
 def test_assess_is_one_line_per_photo(photos: Path, capsys) -> None:

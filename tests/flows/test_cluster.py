@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pytest
 from tests.flows.processes import (
     PATIENCE_S,
     PHOTOS,
+    STUCK_S,
     HeldWorkers,
     Run,
+    SlowStarts,
     check_visible_outputs,
     needs_proc,
     preload,
@@ -110,6 +113,30 @@ def test_ctrl_c_in_a_terminal_stops_the_workers_after_the_photos_in_hand(
 
 
 @needs_proc
+def test_workers_that_start_hear_no_signals_and_the_run_does(
+    archive: Path, tmp_path: Path, prefect_harness: str
+) -> None:
+    target = tmp_path / "restored"
+    starts = SlowStarts(tmp_path)
+    run = Run(archive, target, prefect_harness, "--workers", "local:2", **starts.environment)
+    assert run.process.stderr is not None
+    pid = starts.next()
+    environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    assert b"PYTHONWARNINGS=ignore" in environment
+    for each in workers_of(run):
+        os.kill(each, signal.SIGTERM)
+    run.press_ctrl_c()
+    assert select.select([run.process.stderr], [], [], STUCK_S)[0], "it hears of it at the end only"
+    starts.go_on()
+    output, errors = run.process.communicate(timeout=PATIENCE_S)
+    assert run.process.returncode == 130, output + errors
+    assert errors == "\nstopping after the photos in hand; Ctrl-C again stops at once\n"
+    assert "goes on from here" in output
+    assert not list((target / "manifest").rglob("*.parquet"))
+    assert wait_until_gone(run) == []
+
+
+@needs_proc
 def test_a_photo_that_kills_its_workers_is_found_and_recorded(
     archive: Path, tmp_path: Path, prefect_harness: str
 ) -> None:
@@ -141,6 +168,7 @@ def test_an_error_that_ends_the_run_is_one_line_and_what_was_done_is_kept(
     )  # fmt: skip
     output, errors = run.process.communicate(timeout=PATIENCE_S)
     assert run.process.returncode == 1, output + errors
-    assert errors == "restore-archive: the disk is full\n"
+    goes_on = "make room, and the same command goes on"
+    assert errors == f"restore-archive: the disk is full; {goes_on}\n"
     assert sources_done(target) == [n for n in names(archive) if "box 1/photo" in n]
     assert wait_until_gone(run) == []

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -67,16 +68,22 @@ def test_killed_at_random_moments(
         assert path.stat().st_mtime_ns == mtime_ns
 
 
-def test_ctrl_c_stops_cleanly(
-    archive: Path, tmp_path: Path, prefect_home: Path, prefect_harness: str
-) -> None:
+@needs_proc
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_request_to_stop_stops_cleanly(
+    archive: Path, tmp_path: Path, prefect_home: Path, prefect_harness: str,
+    number: signal.Signals, code: int,
+) -> None:  # fmt: skip
     target = tmp_path / "restored"
     run = Run(archive, target, prefect_home)
     run.lines(1)
-    run.process.send_signal(signal.SIGINT)
+    for pid in (*run.helpers(), run.process.pid):  # as systemd does, and terminals do
+        os.kill(pid, number)
     output, errors = run.process.communicate(timeout=PATIENCE_S)
-    assert run.process.returncode == 130, output + errors
-    assert "Traceback" not in errors
+    assert run.process.returncode == code, output + errors
+    assert errors.startswith("\nstopping after the photos in hand; ")
+    assert errors.count("\n") == 2, errors
+    assert wait_until_gone(run) == []
     assert "goes on from here" in output
     done = ds.dataset(target / "manifest").to_table().num_rows
     assert 0 < done < PHOTOS
@@ -84,6 +91,49 @@ def test_ctrl_c_stops_cleanly(
     output, errors = rest.process.communicate(timeout=PATIENCE_S)
     assert rest.process.returncode == 0, output + errors
     assert ds.dataset(target / "manifest").to_table().num_rows == PHOTOS
+
+
+@needs_proc
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_starts_stops_at_once(
+    archive: Path, tmp_path: Path, prefect_home: Path, number: signal.Signals, code: int
+) -> None:
+    run = Run(archive, tmp_path / "restored", prefect_home)
+    while not run.helpers():  # its server
+        assert run.process.poll() is None
+    run.process.send_signal(number)
+    output, errors = run.process.communicate(timeout=PATIENCE_S)
+    assert run.process.returncode == code, output + errors
+    assert (output, errors) == (
+        "", "restore-archive: interrupted; run the same command again to go on\n",
+    )  # fmt: skip
+    assert not (tmp_path / "restored").exists()
+    assert wait_until_gone(run) == []
+
+
+WAITING = """
+import threading
+from flows.stopping import StopSignals
+with StopSignals(lambda came: print(came.name, flush=True)):
+    print("ready", flush=True)
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_ends_the_process_at_once(second: signal.Signals) -> None:
+    first = signal.SIGTERM if second is signal.SIGINT else signal.SIGINT
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(first)
+    assert process.stdout.readline() == f"{first.name}\n"
+    process.send_signal(second)
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 128 + second
+    assert errors == "restore-archive: stopped at once; the same command goes on from here\n"
 
 
 @needs_proc

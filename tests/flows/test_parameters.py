@@ -35,7 +35,8 @@ def test_steps_that_pass(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ",", "denoise,", ",deblur", "denoise, ,colorize", "sharpen", "denoise deblur", "denoise,denoise", "colorize,denoise",
+    ["", ",", "denoise,", ",deblur", "denoise, ,colorize", "sharpen",
+     "denoise deblur", "denoise,denoise", "colorize,denoise",
      "denoise,deblur,colorize,denoise", "denoised", "Denoise"],
 )  # fmt: skip
 def test_steps_that_are_refused(text: str) -> None:

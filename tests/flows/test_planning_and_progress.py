@@ -69,12 +69,15 @@ def test_reporters_show_counts(terminal: bool) -> None:
         current_reporter().unchanged(2)
         current_reporter().done(row(Status.RESTORED, plan=("denoise",)))
         current_reporter().done(row(Status.FAILED, "[bold]b.jpg", error_message="cut off"))
-    assert "restored 1  skipped 2  failed 1" in reporter.describe()
+        current_reporter().done(row(Status.NOTHING_TO_DO, "c.jpg"))
+    counts = "restored 1  nothing to do 1  skipped 0  failed 1  unchanged 2"
+    assert reporter.describe().endswith(f"MP/s  {counts}")
     assert reporter.total == 3
     if not terminal:
         assert out.getvalue().splitlines() == [
             "restored: a.jpg: denoise",
             "failed: [bold]b.jpg: cut off",
+            "nothing to do: c.jpg: passed through unchanged",
         ]
 
 

@@ -11,12 +11,16 @@ import pytest
 from PIL import Image
 from prefect.exceptions import ParameterTypeError
 
+from flows.cli import main
+from flows.progress import SilentReporter, reporting_to
 from flows.publishing import VerifyingReader
+from flows.restore_archive import restore_here
 from flows.run_ids import new_run_id
 from restoration.colour import luma8
 from restoration.errors import UsageError
 from restoration.quality import measure
 from storage import (
+    BadLocation,
     DestinationBusy,
     LocalDestination,
     OutOfSpace,
@@ -26,7 +30,7 @@ from storage import (
 )
 from storage.manifest import Status
 from tests.flows.runs import DENOISE, latest, run, sha256
-from tests.scenes import gray_scene, scene
+from tests.scenes import encoded, gray_scene, noisy, scene
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 
@@ -203,6 +207,96 @@ def test_parameters_of_a_deployment_are_checked_too(
     with pytest.raises((UsageError, ParameterTypeError)):
         run(archive, target, **wrong)
     assert not target.exists()
+
+
+def test_what_prefect_refuses_is_one_line(archive: Path, target: Path) -> None:
+    with pytest.raises(UsageError, match=r"threads: .*; access_quality: |access_quality: ") as no:
+        restore_here(source=str(archive), destination=str(target), threads=0, access_quality=0)
+    assert "\n" not in str(no.value)
+    with pytest.raises(UsageError, match="source: "):  # a name that is not UTF-8
+        restore_here(source=os.fsdecode(b"caf\xe9"), destination=str(target))
+    assert not target.exists()
+
+
+def test_where_nothing_is_to_be_done_no_destination_is_made(
+    archive: Path, target: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadLocation, match="is it mounted"):
+        run(tmp_path / "empty", target)
+    summary = run(archive, target, include=["none/*"])
+    assert (summary.photos, summary.none_chosen) == (0, True)
+    assert any("--include and --exclude leave none" in line for line in summary.remarks())
+    assert not target.exists()
+    assert not run(archive, target).none_chosen
+    assert run(archive, target, exclude=["**"]).none_chosen
+
+
+def test_a_run_leaves_no_empty_folders_of_its_own(archive: Path, target: Path) -> None:
+    run(archive, target)
+    assert sorted(path.name for path in (target / ".restore-archive").iterdir()) == ["lock"]
+
+
+def test_a_summary_says_what_the_limit_left_and_what_is_gone(archive: Path, target: Path) -> None:
+    first = run(archive, target, limit=2)
+    assert (first.limit_reached, first.left, first.gone) == (True, 4, 0)
+    assert "4 photos left by --limit; the same command goes on" in first.remarks()
+    last = run(archive, target, limit=4)
+    assert (last.limit_reached, last.left) == (False, 0)
+    (archive / "print.tif").unlink()
+    assert run(archive, target, include=["a/**"]).gone == 0
+    assert run(archive, target, limit=9).gone == 0
+    whole = run(archive, target)
+    assert whole.gone == 1
+    assert "1 photo of the manifest no longer in the source; outputs stay" in whole.remarks()
+
+
+class Warnings(SilentReporter):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def warned(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_a_destination_of_another_source_is_warned_of(archive: Path, target: Path) -> None:
+    other = archive.rename(archive.with_name("elsewhere"))
+    with reporting_to(reporter := Warnings()):
+        run(other, target, limit=1)
+        run(other, target, limit=1)
+        assert reporter.lines == []
+        other.rename(archive)
+        assert run(archive, target).all_well is False
+    (line,) = reporter.lines
+    assert line.startswith(f"warning: the destination holds what was made of {other.as_uri()}; ")
+
+
+def test_photos_without_a_suffix_are_known_by_their_content(archive: Path, target: Path) -> None:
+    (archive / "README").write_text("no photo")
+    (archive / "empty").write_bytes(b"")
+    jpeg = encoded(noisy(gray_scene(seed=5), 20), "JPEG", quality=95)
+    (archive / "scan").write_bytes(encoded(scene(seed=6), "PNG"))
+    (archive / "scan.jpg").write_bytes(encoded(scene(seed=7), "JPEG"))
+    (archive / "scan..jpg").write_bytes(encoded(scene(seed=8), "JPEG"))
+    (archive / "a" / "old scan").write_bytes(jpeg)
+    summary = run(archive, target, access="jpeg:40", sidecar=True, exclude=["broken.jpg"])
+    assert (summary.photos, summary.other_files, summary.failed) == (9, 3, 0)
+    rows = latest(archive, target)
+    assert rows["a/old scan"].restored_path == "restored/a/old scan"
+    assert rows["a/old scan"].colorized_path == "colorized/a/old scan"
+    assert rows["a/old scan"].access_path == "access/a/old scan.jpg"
+    assert (target / "restored" / "scan").read_bytes() == (archive / "scan").read_bytes()
+    assert run(archive, target, access="jpeg:40", sidecar=True).restored == 0
+    assert main(["verify", str(target), "--source", str(archive), "--quiet"]) == 0
+
+    again = run(archive, target, output_format="JPEG", exclude=["broken.jpg", "a/*"])
+    assert again.failed == 0
+    rows = latest(archive, target)
+    assert rows["scan"].restored_path == "restored/scan..jpg"
+    assert rows["scan.jpg"].restored_path == "restored/scan.jpg"
+    assert rows["scan..jpg"].restored_path == "restored/scan..jpg.jpg"
+    for path in {row.restored_path for row in rows.values() if row.restored_path}:
+        assert (target / path).is_file()
 
 
 def test_linked_folders_and_odd_files_are_reported(archive: Path, target: Path) -> None:
