@@ -43,6 +43,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written out: names of files may hold other bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Bars:
     """How far a command has come: bars on a terminal, a line now and then elsewhere.
 

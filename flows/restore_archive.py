@@ -20,6 +20,7 @@ from flows.artifacts import progress_artifact, summary_artifact, tell_of_failure
 from flows.batch import BatchOrder
 from flows.books import keep_books, source_of_earlier_runs
 from flows.collector import program_set_aside
+from flows.console import is_utf8, printable
 from flows.dispatch import dispatched
 from flows.embedded_server import server_url
 from flows.planning import Request, Survey, batches, finds_photos
@@ -200,10 +201,14 @@ def restore_here(**parameters: Any) -> RunSummary:  # noqa: ANN401 - those of th
     """Call the flow as a command does: in this process, whose user reads no tracebacks.
 
     Raises:
-        UsageError: a parameter that Prefect refused, one line for all of them.
+        UsageError: parameters that Prefect refused, one line for all of them.
         Terminated: SIGTERM arrived while Prefect began or ended the flow.
         Exception: as of the flow.
     """
+    for name, value in parameters.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not is_utf8(text):  # Prefect is told of it in JSON
+                raise UsageError(f"{name}: {printable(text)} is not valid UTF-8")
     try:
         summary: RunSummary = restore_archive(**parameters)
         return summary

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -27,7 +28,7 @@ from flows.commands.options import (
     limits_from,
     resources_from,
 )
-from flows.console import QuietlyClosedConsole, printable
+from flows.console import QuietlyClosedConsole, is_utf8, printable
 from flows.embedded_server import be_quiet, prefect_server, server_url
 from flows.planning import Request
 from flows.progress import BarReporter, LineReporter, Reporter, reporting_to
@@ -195,11 +196,16 @@ def _say_that_it_stops(came: signal.Signals) -> None:
     print(f"\nstopping after the photos in hand; {again} stops at once", file=sys.stderr)
 
 
+def _sendable(location: str) -> str:
+    """A location that can be told to Prefect: an address, where the folder's name is not UTF-8."""
+    return location if is_utf8(location) else Path(location).expanduser().absolute().as_uri()
+
+
 def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     """The flow's."""
     return {
-        "source": arguments.source,
-        "destination": arguments.destination,
+        "source": _sendable(arguments.source),
+        "destination": _sendable(arguments.destination),
         "steps": arguments.steps,
         "strength": arguments.strength,
         "keep_grain": arguments.keep_grain,
@@ -262,4 +268,6 @@ def _show(summary: RunSummary, console: Console, destination: str) -> None:
     for line in summary.remarks():
         console.print(line, soft_wrap=True, highlight=False)
     if summary.photos:
-        console.print(f"manifest: {escape(destination)}/manifest", soft_wrap=True, highlight=False)
+        console.print(
+            f"manifest: {escape(printable(destination))}/manifest", soft_wrap=True, highlight=False
+        )

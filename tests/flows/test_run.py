@@ -213,8 +213,10 @@ def test_what_prefect_refuses_is_one_line(archive: Path, target: Path) -> None:
     with pytest.raises(UsageError, match=r"threads: .*; access_quality: |access_quality: ") as no:
         restore_here(source=str(archive), destination=str(target), threads=0, access_quality=0)
     assert "\n" not in str(no.value)
-    with pytest.raises(UsageError, match="source: "):  # a name that is not UTF-8
-        restore_here(source=os.fsdecode(b"caf\xe9"), destination=str(target))
+    with pytest.raises(UsageError, match=r"include: caf\\udce9 is not valid UTF-8"):
+        restore_here(
+            source=str(archive), destination=str(target), include=["a", os.fsdecode(b"caf\xe9")]
+        )
     assert not target.exists()
 
 
