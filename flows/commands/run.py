@@ -28,7 +28,7 @@ from flows.commands.options import (
     limits_from,
     resources_from,
 )
-from flows.console import QuietlyClosedConsole, is_utf8, printable
+from flows.console import QuietlyClosedConsole, is_utf8, print_line, printable
 from flows.embedded_server import be_quiet, prefect_server, server_url
 from flows.planning import Request
 from flows.progress import BarReporter, LineReporter, Reporter, reporting_to
@@ -266,8 +266,6 @@ def _show(summary: RunSummary, console: Console, destination: str) -> None:
     for line in summary.failures:
         console.print(escape(printable(line)), style="red", soft_wrap=True, highlight=False)
     for line in summary.remarks():
-        console.print(line, soft_wrap=True, highlight=False)
+        print_line(console, line)
     if summary.photos:
-        console.print(
-            f"manifest: {escape(printable(destination))}/manifest", soft_wrap=True, highlight=False
-        )
+        print_line(console, f"manifest: {destination}/manifest")

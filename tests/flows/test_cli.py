@@ -334,6 +334,7 @@ def test_models_come_with_their_cards(capsys) -> None:
 def test_run_from_a_shell_is_quiet_and_exits_with_1_for_a_broken_photo(
     photos: Path, tmp_path: Path, prefect_home: Path, prefect_harness: str
 ) -> None:
+    photos = photos.rename(tmp_path / os.fsdecode(b"caf\xe9"))  # a name that is not UTF-8
     done = subprocess.run(
         [sys.executable, "-m", "flows.cli", "run", photos, tmp_path / "out", "--json", "--quiet"],
         capture_output=True,
