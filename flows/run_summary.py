@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from flows.batch import MAX_NAMED_FAILURES, BatchSummary
 from flows.planning import Survey
+
+NONE_CHOSEN: Final = "no photo was chosen: --include and --exclude leave none"
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class RunSummary(BatchSummary):
         return tuple(
             line
             for line, holds in (
-                ("no photo was chosen: --include and --exclude leave none", self.none_chosen),
+                (NONE_CHOSEN, self.none_chosen),
                 (f"{left} left by --limit; the same command goes on", self.limit_reached),
                 (
                     f"{_counted(self.gone, 'photo')} of the manifest no longer in the source; "

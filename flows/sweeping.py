@@ -34,6 +34,7 @@ def sweep_after_killed_runs(target: DestinationStore) -> None:
         _delete_unrecorded(target, unfinished)
     for path in leftovers:
         target.delete(path)
+    target.sweep(sorted({path.rpartition("/")[0] for path in leftovers}))  # empty by now
 
 
 def _delete_unrecorded(target: DestinationStore, unfinished: list[str]) -> None:

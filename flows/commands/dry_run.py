@@ -13,6 +13,7 @@ from flows.photo import planned_pages, status_of_problem
 from flows.planning import Request, Survey, pending_items
 from flows.reviews import is_rejected, still_about
 from flows.rows import main_of, status_of_error, steps_of
+from flows.run_summary import NONE_CHOSEN
 from restoration.codec import shared_decoder
 from restoration.errors import RestorationError
 from restoration.recipe import Options
@@ -56,6 +57,8 @@ def dry_run(arguments: argparse.Namespace) -> int:
     for name in _WOULD.values():
         print_line(console, f"{name}: {counts[name]}")
     print_line(console, f"unchanged since earlier runs: {survey.unchanged}")
+    if request.chooses and not survey.photos:
+        print_line(console, NONE_CHOSEN)
     return 1 if counts[_WOULD[Status.FAILED]] else 0
 
 

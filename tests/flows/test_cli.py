@@ -88,7 +88,7 @@ def photos(tmp_path: Path) -> Path:
         (["run", "PHOTOS", "OUT", "--dry-run", "--json"], "--dry-run"),
         (["run", "a\nb", "OUT"], "a\\nb"),
         (["evaluate", "denoise", "--data", "PHOTOS", "--limit", "0"], "--limit"),
-        (["run", "PHOTOS", "OUT", "--include", "../a.jpg"], "has '..' in it"),
+        (["run", "PHOTOS", "OUT", "--include", "../a.jpg"], "no path in a crawl has '..'"),
         (["run", "PHOTOS", "OUT", "--exclude", "[a.jpg"], "not closed"),
         (["run", "PHOTOS", "OUT", "--include", "PHOTOS/a/*.jpg"], "begins with the source"),
         (["run", "PHOTOS", "OUT", "--steps", "denoise,"], "missing beside a comma"),
@@ -291,6 +291,11 @@ def test_dry_run_writes_nothing(photos: Path, tmp_path: Path, capsys) -> None:
     assert any(line.startswith("nothing to do") and "clean.png" in line for line in lines)
     assert any(line.startswith("would fail") and "broken.png" in line for line in lines)
     assert not (tmp_path / "out").exists()
+
+
+def test_dry_run_says_that_nothing_is_chosen(photos: Path, tmp_path: Path, capsys) -> None:
+    assert call("run", photos, tmp_path / "out", "--dry-run", "--include", "none/*") == 0
+    assert "--include and --exclude leave none" in capsys.readouterr().out
 
 
 def test_dry_run_knows_the_strength(photos: Path, tmp_path: Path, capsys) -> None:

@@ -28,7 +28,7 @@ from storage import (
     open_destination,
     open_source,
 )
-from storage.manifest import Status
+from storage.manifest import Status, write_worklist
 from tests.flows.runs import DENOISE, latest, run, sha256
 from tests.scenes import encoded, gray_scene, noisy, scene
 
@@ -235,6 +235,8 @@ def test_where_nothing_is_to_be_done_no_destination_is_made(
 
 
 def test_a_run_leaves_no_empty_folders_of_its_own(archive: Path, target: Path) -> None:
+    store = open_destination(str(target), open_source(str(archive)))
+    write_worklist(store, "20200101T000000Z-abcdef", 0, [])  # of a killed run
     run(archive, target)
     assert sorted(path.name for path in (target / ".restore-archive").iterdir()) == ["lock"]
 
