@@ -284,8 +284,15 @@ def _row_of(report: dict[str, Any]) -> ManifestRow:
     )
 
 
-def local_cluster(environments: Sequence[dict[str, str]], loop: IOLoop) -> distributed.SpecCluster:
-    """Processes of this machine, one for each of the environments, started from a loop's thread."""
+def local_cluster(
+    environments: Sequence[dict[str, str]], loop: IOLoop | None = None
+) -> distributed.SpecCluster:
+    """Processes of this machine, one for each of the environments.
+
+    Args:
+        environments: of the processes.
+        loop: running, from whose thread they are started; None for one of the cluster's own.
+    """
     quiet = logging.CRITICAL
     # As quiet as this process: an error that ends a run is told once, by the run.
     level = logging.getLogger("prefect.task_runs").getEffectiveLevel()

@@ -8,6 +8,7 @@ any moment and started again.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -40,7 +41,7 @@ from restoration.plan import parse_steps
 from restoration.precision import AUTO
 from restoration.recipe import Options
 from restoration.resources import Resources
-from storage import DestinationStore, SourceStore, open_destination, open_source
+from storage import DestinationStore, SourceStore, StorageError, open_destination, open_source
 from storage.manifest import LATEST_PATH, WORKLIST_FOLDER, latest_rows
 
 # What Prefect checks before a run starts, and shows in its form. The patterns let through all that
@@ -252,7 +253,8 @@ def _run(template: BatchOrder, request: Request, workers: Workers) -> RunSummary
             get_run_logger().warning(problem)
         if survey.is_whole and not (request.chooses or request.limit or total.stopped):
             total = replace(total, gone=max(0, (latest_rows(target) or 0) - total.photos))
-        target.sweep([f"{WORKLIST_FOLDER}/{order.run_id}", WORKLIST_FOLDER])
+        with suppress(StorageError):  # the next run tidies, too
+            target.sweep([f"{WORKLIST_FOLDER}/{order.run_id}", WORKLIST_FOLDER])
     return replace(total, seconds=time.monotonic() - started)
 
 
