@@ -251,9 +251,9 @@ def _run(template: BatchOrder, request: Request, workers: Workers) -> RunSummary
         record = run_record(order, request, workers, origin.url, total)
         for problem in keep_books(target, record):
             get_run_logger().warning(problem)
-        if survey.is_whole and not (request.chooses or request.limit or total.stopped):
-            total = replace(total, gone=max(0, (latest_rows(target) or 0) - total.photos))
-        with suppress(StorageError):  # the next run tidies, too
+        with suppress(StorageError):  # neither is worth a run that is done
+            if survey.is_whole and not (request.chooses or request.limit or total.stopped):
+                total = replace(total, gone=max(0, (latest_rows(target) or 0) - total.photos))
             target.sweep([f"{WORKLIST_FOLDER}/{order.run_id}", WORKLIST_FOLDER])
     return replace(total, seconds=time.monotonic() - started)
 
