@@ -8,16 +8,18 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from posixpath import splitext
 
 from rich.console import Console
 
 from flows.commands.as_json import jsonable
 from flows.console import QuietlyClosedConsole, print_line, printable
-from restoration.assess import Assessment, assess
-from restoration.codec import OTHER_PHOTO_SUFFIXES, SUFFIX_FORMATS, shared_decoder
+from flows.photo import planned_pages
+from flows.photo_files import told_apart
+from restoration.assess import Assessment
+from restoration.codec import shared_decoder
 from restoration.errors import RestorationError
-from restoration.plan import Plan, make_plan
+from restoration.plan import Plan
+from restoration.recipe import Options
 from storage import EntryKind, LocalSource, StorageError
 
 
@@ -52,6 +54,7 @@ class Assessed:
         assessment: what was measured.
         plan: what a run would do.
         error: why nothing of this is known; empty where it is.
+        page: from 1, of a photo of several; 0 of any other.
     """
 
     path: Path
@@ -60,6 +63,7 @@ class Assessed:
     assessment: Assessment | None = field(default=None, repr=False)
     plan: Plan | None = field(default=None, repr=False)
     error: str = ""
+    page: int = 0
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,12 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
     console = QuietlyClosedConsole()
     code = 0
     for path, problem in _photos(arguments.photos):
-        found = Assessed(path, error=problem) if problem else _assessed(path)
-        code = 1 if found.error else code
-        if arguments.json:
-            print(_json_line(found), flush=True)
-        else:
-            _print_lines(console, found, reasons=arguments.reasons)
+        pages = [Assessed(path, error=problem)] if problem else _assessed(path)
+        for found in pages:
+            code = 1 if found.error else code
+            if arguments.json:
+                print(_json_line(found), flush=True)
+            else:
+                _print_lines(console, found, reasons=arguments.reasons)
     return code
 
 
@@ -82,28 +87,31 @@ def _photos(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
         if not os.path.isdir(path):  # noqa: PTH112 - one out of reach must not end the others
             yield path, ""
             continue
-        for entry in LocalSource(path).crawl():
-            suffix = splitext(entry.path)[1].lower()
-            is_photo = suffix in SUFFIX_FORMATS or suffix in OTHER_PHOTO_SUFFIXES
+        source = LocalSource(path)
+        for entry, is_photo in told_apart(source, source.crawl()):
             if is_photo or entry.kind is not EntryKind.FILE:
                 yield path / entry.path, entry.problem
 
 
-def _assessed(path: Path) -> Assessed:
+def _assessed(path: Path) -> list[Assessed]:
+    """What a run would find and do, page by page."""
     try:
         with path.open("rb") as file:
-            pixels = shared_decoder().decode(file).pixels
+            photo = shared_decoder().decode(file)
     except OSError as error:
-        return Assessed(path, error=error.strerror or str(error))
+        return [Assessed(path, error=error.strerror or str(error))]
     except (RestorationError, StorageError) as error:
-        return Assessed(path, error=str(error))
-    assessment = assess(pixels)
-    height, width = pixels.shape[:2]
-    return Assessed(path, width, height, assessment, make_plan(assessment))
+        return [Assessed(path, error=str(error))]
+    found = []
+    for number, each in enumerate(planned_pages(photo, Options()), 1):
+        height, width = each.page.pixels.shape[:2]
+        page = number if len(photo.pages) > 1 else 0
+        found.append(Assessed(path, width, height, each.assessment, each.plan, page=page))
+    return found
 
 
 def _print_lines(console: Console, found: Assessed, *, reasons: bool) -> None:
-    name = printable(str(found.path))
+    name = printable(str(found.path)) + (f", page {found.page}" if found.page else "")
     if found.assessment is None or found.plan is None:
         print_line(console, f"{name}: {found.error}")
         return
@@ -115,6 +123,8 @@ def _print_lines(console: Console, found: Assessed, *, reasons: bool) -> None:
 def _json_line(found: Assessed) -> str:
     """A photo as one line of JSON, ASCII; flows/README.md describes the fields."""
     content: dict[str, object] = {"path": str(found.path)}
+    if found.page:
+        content["page"] = found.page
     measured, plan = found.assessment, found.plan
     if measured is None or plan is None:
         content["error"] = found.error
