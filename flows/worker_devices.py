@@ -43,8 +43,8 @@ def environments(count: int, device: str) -> list[dict[str, str]]:
     most = max(ANYWHERE, available_cores())
     if not gpus and count > most:
         raise UsageError(
-            f"--workers local:{count}: at most {most} processes, one for each core; each has its "
-            "own networks and its share of the memory"
+            f"--workers local:{count}: at most {most} processes on this machine's "
+            f"{available_cores()} core(s); each has its own networks and its share of the memory"
         )
     if not gpus:
         return [_CPU | cores] * count
