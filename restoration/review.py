@@ -53,9 +53,9 @@ UNSURE_OF_BLUR: Final = 0.2
 """Confidence below which blur is no measurement: an even sky, fog."""
 
 UNCERTAIN_COLOUR: Final = 5.0
-"""8-bit levels. Of the colours given to 107 photographs 13 are above, and 10 of these are patchy:
-red and blue stains on cloth, a wall or a mountain. Of the 26 old ones that are given any it is one:
-a uniform half blue, half purple."""
+"""8-bit levels. Of the 26 old photographs that are given colours seven are above: a uniform and a
+coat partly red, a violet sleeve, an aeroplane over orange ground. One that is wrong is not: a city
+in orange fog (2.9)."""
 
 GARISH: Final = 95.0
 """Colourfulness. 95 % of 373 true colour photographs have less than 90, and of 107 that were given
