@@ -6,8 +6,8 @@ import argparse
 import importlib
 import json
 import logging
+import os
 import signal
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -193,7 +193,8 @@ def _run_flow(arguments: argparse.Namespace, console: Console) -> tuple[RunSumma
 
 def _say_that_it_stops(came: signal.Signals) -> None:
     again = "Ctrl-C again" if came is signal.SIGINT else "a second signal"
-    print(f"\nstopping after the photos in hand; {again} stops at once", file=sys.stderr)
+    # Not `print`: the signal may have come in the middle of one, which would not be entered again.
+    os.write(2, f"\nstopping after the photos in hand; {again} stops at once\n".encode())
 
 
 def _sendable(location: str) -> str:

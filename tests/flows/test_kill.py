@@ -112,9 +112,9 @@ def test_a_run_that_starts_stops_at_once(
 
 
 WAITING = """
-import threading
+import os, threading
 from flows.stopping import StopSignals
-with StopSignals(lambda came: print(came.name, flush=True)):
+with StopSignals(lambda came: os.write(1, f"{came.name}\\n".encode())):
     print("ready", flush=True)
     threading.Event().wait()
 """
