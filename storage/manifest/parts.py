@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -122,9 +123,28 @@ def read_table(
     """
     try:
         with pq.ParquetFile(data, page_checksum_verification=True) as file:
+            _check_names(file)
             return conform(file.read(schema.names, use_threads=False), schema, declared)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(name, error) from error
+
+
+def _check_names(file: pq.ParquetFile) -> None:
+    """Compare the columns' names with those that Arrow wrote beside them.
+
+    Pages have checksums, the footer has none: a column whose name lost a bit would be one that an
+    earlier version did not know yet, and all that it holds would be the default.
+
+    Raises:
+        ValueError: they differ, or Arrow's cannot be read.
+        pa.ArrowException: likewise.
+    """
+    written = (file.metadata.metadata or {}).get(b"ARROW:schema")
+    if written is None:  # another program's file
+        return
+    names = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(written, validate=True))).names
+    if names != file.schema_arrow.names:
+        raise ValueError("its columns' names are damaged")
 
 
 def _damaged(name: str, error: Exception) -> DamagedManifest:
