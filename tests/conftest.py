@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,11 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
 if "PYTEST_XDIST_WORKER" in os.environ:  # torch's threads of several processes hinder each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What a shell starts in the background is deaf to Ctrl-C, and hands that down to processes that
+# tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Of a process with so many libraries, a pass of the collector takes a fifth of a second, and Python
 # by itself makes one after every few tests.
