@@ -87,7 +87,12 @@ def _luma_of_16_bits(pixels: Samples) -> NDArray[np.uint32]:
 
 def luma(image: NDArray[np.generic]) -> Float:
     """BT.601 luma of an R'G'B' array of shape (..., 3), in the array's own range, not rounded."""
-    weighted: Float = image.astype(np.float32) @ BT601
+    values = image.astype(np.float32)
+    # Not a matrix product: each processor's BLAS rounds in a way of its own, and without noise the
+    # shapes that NIQE finds are those of the rounding.
+    weighted: Float = values[..., 0] * BT601[0]
+    weighted += values[..., 1] * BT601[1]
+    weighted += values[..., 2] * BT601[2]
     return weighted
 
 

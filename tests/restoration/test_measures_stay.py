@@ -9,14 +9,9 @@ from tests.restoration.golden.measures import golden, measured, pictures
 PICTURES = pictures()
 
 TOLERANCE = {"patches": 1e-3, "naturalness": 0.02}
-"""Relative. All else, logarithms, shares and pixels, differs in the last bits."""
-
-OF_ROUNDING = {"patches": 5e-3}
-"""Absolute, of `NOISELESS` pictures: without noise, NIQE's shapes are those of the rounding
-of luma, in which the kernels of BLAS for different processors differ (Haswell's and SkylakeX's by
-2.2e-3; shapes are up to 10)."""
-
-NOISELESS = {"colour", "half blank"}
+"""Relative. Where a picture has no noise, NIQE's shapes are those of the rounding of its luma,
+which differs between processors; all else, logarithms, shares and pixels, differs in the last
+bits."""
 
 
 @pytest.mark.parametrize("name", list(PICTURES))
@@ -26,6 +21,4 @@ def test_every_figure_of_a_picture_is_what_it_was(name: str) -> None:
     found, wanted = measured(picture), golden()[name]
     assert (picture == before).all()
     for kind, values in wanted.items():
-        absolute = OF_ROUNDING.get(kind, 1e-4) if name in NOISELESS else 1e-4
-        relative = TOLERANCE.get(kind, 1e-4)
-        assert found[kind] == pytest.approx(values, rel=relative, abs=absolute), kind
+        assert found[kind] == pytest.approx(values, rel=TOLERANCE.get(kind, 1e-4), abs=1e-4), kind
